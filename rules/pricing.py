@@ -1,0 +1,139 @@
+"""What a request cost: arithmetic over token kinds and a price card.
+
+`Usage` is the one list of token kinds. They are disjoint: a token is in one of them, whatever the vendor's own
+fields overlap in (`addons/wire/metering.py` untangles that). A price that is not known is None, never 0, and one unknown
+part that matters makes the total unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from decimal import Decimal
+
+MTOK = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request by kind; disjoint, so that sums are totals."""
+
+    input_tokens: int = 0
+    image_input_tokens: int = 0
+    audio_input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    image_output_tokens: int = 0
+    audio_output_tokens: int = 0
+
+    @property
+    def total_input(self) -> int:
+        """All tokens that went in, cached or not."""
+        return (
+            self.input_tokens
+            + self.image_input_tokens
+            + self.audio_input_tokens
+            + self.cache_read_tokens
+            + self.cache_write_5m_tokens
+            + self.cache_write_1h_tokens
+        )
+
+    @property
+    def total_output(self) -> int:
+        """All tokens that came out, reasoning included."""
+        return self.output_tokens + self.reasoning_tokens + self.image_output_tokens + self.audio_output_tokens
+
+
+TOKEN_KINDS: tuple[str, ...] = tuple(field.name for field in fields(Usage))
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """USD per million tokens of each kind; None is unknown. The names are those of `Usage`."""
+
+    input_tokens: Decimal | None = None
+    image_input_tokens: Decimal | None = None
+    audio_input_tokens: Decimal | None = None
+    cache_read_tokens: Decimal | None = None
+    cache_write_5m_tokens: Decimal | None = None
+    cache_write_1h_tokens: Decimal | None = None
+    output_tokens: Decimal | None = None
+    reasoning_tokens: Decimal | None = None
+    image_output_tokens: Decimal | None = None
+    audio_output_tokens: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Rates of a whole request whose input is more than `above_input_tokens`."""
+
+    above_input_tokens: int
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class PriceCard:
+    """The prices of one model at one provider; `tiers` ascending by their threshold."""
+
+    provider: str
+    model: str
+    rates: Rates
+    source: str  # "genai-prices 0.2.3", "ringlet 2026-11-21", "user"
+    tiers: tuple[Tier, ...] = ()
+    per_request: Decimal = Decimal(0)
+
+    def rates_for(self, total_input: int) -> Rates:
+        """The rates of a request with that many input tokens."""
+        found = self.rates
+        for tier in self.tiers:
+            if total_input > tier.above_input_tokens:
+                found = tier.rates
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """USD by part; None is unknown. `total` is None as soon as a part with tokens has no price."""
+
+    input: Decimal | None
+    cache_read: Decimal | None
+    cache_write: Decimal | None
+    output: Decimal | None
+    total: Decimal | None
+
+
+UNKNOWN_COST = Cost(None, None, None, None, None)
+
+# Which kinds make up which part of a bill.
+PARTS: dict[str, tuple[str, ...]] = {
+    "input": ("input_tokens", "image_input_tokens", "audio_input_tokens"),
+    "cache_read": ("cache_read_tokens",),
+    "cache_write": ("cache_write_5m_tokens", "cache_write_1h_tokens"),
+    "output": ("output_tokens", "reasoning_tokens", "image_output_tokens", "audio_output_tokens"),
+}
+
+
+def cost(usage: Usage, card: PriceCard | None) -> Cost:
+    """Price `usage` with `card`; everything unknown without one."""
+    if card is None:
+        return UNKNOWN_COST
+    rates = card.rates_for(usage.total_input)
+    parts = {part: _part(usage, rates, kinds) for part, kinds in PARTS.items()}
+    known = [amount for amount in parts.values() if amount is not None]
+    total = sum(known, card.per_request) if len(known) == len(parts) else None
+    return Cost(**parts, total=total)
+
+
+def _part(usage: Usage, rates: Rates, kinds: tuple[str, ...]) -> Decimal | None:
+    amount = Decimal(0)
+    for kind in kinds:
+        tokens: int = getattr(usage, kind)
+        if not tokens:
+            continue
+        rate: Decimal | None = getattr(rates, kind)
+        if rate is None:
+            return None
+        amount += tokens * rate / MTOK
+    return amount
