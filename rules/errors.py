@@ -28,6 +28,7 @@ class ConfigError(RingletError):
     """A file that a person wrote says something that cannot be meant.
 
     Printed as `FILE:LINE: KEY: MESSAGE; did you mean 'SUGGESTION'?`, each part only where it is known.
+    `others` are further problems of the same file, for who can show more than one line.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class ConfigError(RingletError):
         line: int | None = None,
         key: str | None = None,
         suggestion: str | None = None,
+        others: tuple[ConfigError, ...] = (),
     ) -> None:
         self.message = message
         self.file = file
         self.line = line
         self.key = key
         self.suggestion = suggestion
+        self.others = others
         place = ":".join(str(part) for part in (file, line) if part is not None)
         text = ": ".join(part for part in (place, key, message) if part)
         super().__init__(f"{text}; did you mean '{suggestion}'?" if suggestion else text)

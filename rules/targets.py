@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ringlet_mitm.rules.providers import Endpoint, KeyRef
+from ringlet_mitm.rules.peek import AgentRequest, Headers, RequestFeatures
+from ringlet_mitm.rules.providers import Endpoint, KeyRef, ProviderRegistry, ProviderSpec
 from ringlet_mitm.rules.shapes import WireFormat
+
+if TYPE_CHECKING:
+    from ringlet_mitm.rules.routing import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +20,7 @@ class Target:
 
     `as_asked` means the host that the agent itself asked for: its path, query and credentials stay.
     `model` is the name to ask for there; equal to the requested one where nothing changes.
+    `headers` are the provider's, to be set where the agent did not send them.
     """
 
     provider: str
@@ -23,3 +30,110 @@ class Target:
     auth: str
     key_ref: KeyRef | None
     as_asked: bool = False
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilePin:
+    """What a profile fixes: the model of its provider, and the variables that hold its own keys, by provider.
+
+    `provider` is None in a profile that passes everything through; its model then goes for the host that was asked.
+    """
+
+    provider: str | None = None
+    model: str | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def line_up(
+    route: Route,
+    request: AgentRequest,
+    features: RequestFeatures | None,
+    registry: ProviderRegistry,
+    pin: ProfilePin | None = None,
+) -> tuple[Target, ...]:
+    """The targets of a route, the first to be tried first.
+
+    A route without a provider, and one to the very provider that was asked in a format it speaks, stay at the host
+    asked. Where a target speaks other formats only, its `format` differs from the request's, and the caller has to
+    translate or refuse.
+    """
+    requested = features.model if features else ""
+    pin = pin or ProfilePin()
+    return tuple(_target(step, request, requested, registry, pin) for step in _steps(route))
+
+
+def _steps(route: Route) -> Iterator[Route]:
+    yield route
+    for other in route.fallback:
+        yield from _steps(other)
+
+
+def _target(route: Route, request: AgentRequest, requested: str, registry: ProviderRegistry, pin: ProfilePin) -> Target:
+    asked = registry.get(registry.by_host(request.host))
+    if route.provider is None:
+        spec, model = asked, _passed_model(route, requested, asked, registry, pin)
+    else:
+        spec = registry.require(route.provider)
+        model = _model(route, requested, spec, registry, pin)
+    if spec is None:
+        return _as_asked(request, None, model)
+    own_key = next((name for provider, name in pin.keys.items() if registry.get(provider) is spec), None)
+    spoken = request.format in spec.endpoints
+    if route.provider is None:
+        stays = own_key is None or not spoken
+    else:
+        stays = own_key is None and spec is asked and spoken and _is_at_home(spec, request.format)
+    return _as_asked(request, spec, model) if stays else _elsewhere(request, spec, model, own_key)
+
+
+def _elsewhere(request: AgentRequest, spec: ProviderSpec, model: str, own_key: str | None) -> Target:
+    """The provider's own URL, with a key of ours; in the request's format where it speaks that."""
+    wire_format = request.format if request.format in spec.endpoints else spec.formats[0]
+    return Target(
+        provider=spec.provider_id,
+        model=model,
+        format=wire_format,
+        endpoint=spec.endpoints[wire_format],
+        auth=spec.auth_for(wire_format),
+        key_ref=KeyRef((own_key,)) if own_key else spec.key_ref,
+        headers=spec.headers,
+    )
+
+
+def _is_at_home(spec: ProviderSpec, wire_format: WireFormat) -> bool:
+    """Whether a provider's calls go to where agents find it, and not elsewhere by a base URL of the person's."""
+    return spec.endpoints[wire_format].host in spec.hosts
+
+
+def _as_asked(request: AgentRequest, asked: ProviderSpec | None, model: str) -> Target:
+    """The host that the agent asked for. Asked of the proxy itself, it is the vendor's own URL."""
+    endpoint = Endpoint(request.scheme, request.host, request.port, request.path.partition("?")[0])
+    if request.direct and asked and request.format in asked.endpoints:
+        endpoint = asked.endpoints[request.format]
+    return Target(
+        provider=asked.provider_id if asked else "",
+        model=model,
+        format=request.format,
+        endpoint=endpoint,
+        auth=asked.auth_for(request.format) if asked else "none",
+        key_ref=asked.key_ref if asked else None,
+        as_asked=True,
+    )
+
+
+def _passed_model(
+    route: Route, requested: str, asked: ProviderSpec | None, registry: ProviderRegistry, pin: ProfilePin
+) -> str:
+    model = route.model or (pin.model if pin.provider is None else None)
+    return registry.normalize_model_name(asked.provider_id if asked else "", model) if model else requested
+
+
+def _model(route: Route, requested: str, spec: ProviderSpec, registry: ProviderRegistry, pin: ProfilePin) -> str:
+    """The rule's model; else the profile's pin; else the requested one if it is served there; else the default."""
+    pinned = pin.model if pin.provider is not None and registry.get(pin.provider) is spec else None
+    chosen = route.model or pinned
+    if chosen:
+        return registry.normalize_model_name(spec.provider_id, chosen)
+    own = spec.own_name(registry.normalize_model_name(spec.provider_id, requested)) if requested else None
+    return own or spec.default_model or requested

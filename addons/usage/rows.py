@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
+from ringlet_mitm.rules.pricing import TOKEN_KINDS, Usage
+
 SCHEMA_VERSION = 1
 
 
@@ -73,6 +75,11 @@ class RequestRow:
     decision_us: int = _column("BIGINT", "time from body to decision", default=0)
     losses: str = _column("VARCHAR", "what translation dropped, comma separated", default="")
     note: str = _column("VARCHAR", "why it was handled in an unusual way, '' else", default="")
+
+    @property
+    def usage(self) -> Usage:
+        """The token columns as one value."""
+        return Usage(**{kind: getattr(self, kind) for kind in TOKEN_KINDS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,41 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+MATRIX_PYTHON ?= python3.13
+
+.PHONY: help demo test test-matrix lint typecheck format bench clean
+
+help:  ## Show what can be made
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[test,lint]'
+	@touch $@
+
+demo: $(VENV)/.ready  ## Show the main job without an account or a key
+	@$(BIN)/ringlet-mitm demo
+
+test: $(VENV)/.ready  ## Run all tests
+	$(BIN)/python -m pytest
+
+test-matrix: test  ## Run them also on Python 3.13 with mitmproxy 12
+	$(MAKE) test VENV=.venv-matrix PYTHON=$(MATRIX_PYTHON)
+
+lint: $(VENV)/.ready typecheck  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(VENV)/.ready
+	@mkdir -p .typing/ringlet_mitm
+	@for room in rules addons cli; do ln -sfn ../../$$room .typing/ringlet_mitm/$$room; done
+	cd .typing && ../$(BIN)/mypy --config-file ../pyproject.toml --explicit-package-bases ringlet_mitm
+
+format: $(VENV)/.ready  ## Format the code
+	$(BIN)/ruff check -q --fix . ; $(BIN)/ruff format .
+
+bench: $(VENV)/.ready  ## Measure against plain mitmdump in the same run
+	$(BIN)/python tests/bench/bench.py
+
+clean:  ## Remove what was made
+	rm -rf .venv .venv-matrix .typing .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,119 @@
+"""From an exchange to the rows it leaves: what was decided, what it used, what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ringlet_mitm.addons.exchange import Exchange
+from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow
+from ringlet_mitm.rules.peek import RequestFeatures, Unreadable
+from ringlet_mitm.rules.pricelist import PriceBook
+from ringlet_mitm.rules.pricing import Usage, cost
+from ringlet_mitm.rules.reliability import Attempt
+
+# Nobody counted: bytes of request text a token, as measured over the captures of five agents.
+BYTES_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Bookkeeper:
+    """Makes rows for one profile with one price book."""
+
+    profile: str
+    prices: PriceBook
+
+    def rows(self, exchange: Exchange, now_us: int) -> tuple[RequestRow, tuple[AttemptRow, ...]]:
+        """The request's row and one for each attempt; `now_us` is when it ended."""
+        attempts = tuple(_attempt_row(exchange.id, attempt) for attempt in exchange.attempts)
+        return self._request_row(exchange, now_us), attempts
+
+    def _request_row(self, exchange: Exchange, now_us: int) -> RequestRow:
+        request, turn, target, reading = exchange.request, exchange.turn, exchange.target, exchange.reading
+        usage, source = _usage(exchange)
+        card = self.prices.card(target.provider, target.model) if target and target.provider and source != "none" else None
+        bill = cost(usage, card)
+        counted = exchange.counted_tokens
+        return RequestRow(
+            id=exchange.id,
+            started_us=exchange.started_us,
+            first_byte_us=exchange.first_byte_us,
+            ended_us=now_us,
+            profile=self.profile,
+            agent_format=request.format,
+            provider_format=target.format if target else "",
+            asked_host=request.host,
+            path=request.path.partition("?")[0],
+            rule=turn.decision.label if turn else "",
+            provider=target.provider if target else "",
+            routed_model=target.model if target else "",
+            answered_model=reading.model if reading else "",
+            counted_tokens=counted,
+            calibration=exchange.calibration,
+            estimated_input_tokens=None if counted is None else round(counted * exchange.calibration),
+            usage_source=source,
+            cost_input=bill.input,
+            cost_cache_read=bill.cache_read,
+            cost_cache_write=bill.cache_write,
+            cost_output=bill.output,
+            cost_total=bill.total,
+            price_source=card.source if card else "",
+            status=exchange.status,
+            error_class=exchange.failure.kind if exchange.failure else "",
+            attempts=len(exchange.attempts),
+            request_bytes=len(request.body),
+            response_bytes=reading.bytes_out if reading else 0,
+            decision_us=exchange.decision_us,
+            losses=", ".join(loss.what for loss in exchange.outbound.losses) if exchange.outbound else "",
+            note=exchange.note,
+            **_features(exchange),
+            **asdict(usage),
+        )
+
+
+def _features(exchange: Exchange) -> dict[str, Any]:
+    if exchange.turn is None or isinstance(exchange.turn.peek, Unreadable):
+        return {}
+    features: RequestFeatures = exchange.turn.peek.features
+    return {
+        "agent": features.agent,
+        "session": features.session,
+        "requested_model": features.model,
+        "stream": features.stream,
+        "messages": features.messages,
+        "tools": features.tools,
+        "tool_result": features.tool_result,
+        "has_system": features.has_system,
+        "thinking": features.thinking,
+        "images": features.images,
+        "max_output_tokens": features.max_output_tokens,
+    }
+
+
+def _usage(exchange: Exchange) -> tuple[Usage, str]:
+    """What the provider reported; else, for an answer that came, an estimate that is marked as one."""
+    reading = exchange.reading
+    if reading is not None and reading.usage is not None:
+        return reading.usage, "reported"
+    if reading is None or exchange.status is None or exchange.status >= 400 or not reading.bytes_out:
+        return Usage(), "none"
+    counted = exchange.counted_tokens
+    if counted is None:
+        counted = len(exchange.request.body) // BYTES_PER_TOKEN
+    return Usage(input_tokens=round(counted * exchange.calibration), output_tokens=reading.output_estimate), "estimated"
+
+
+def _attempt_row(request_id: str, attempt: Attempt) -> AttemptRow:
+    return AttemptRow(
+        request_id=request_id,
+        number=attempt.number,
+        provider=attempt.target.provider,
+        model=attempt.target.model,
+        key_label=attempt.key_label,
+        status=attempt.status,
+        error_class=attempt.failure.kind if attempt.failure else "",
+        wait_ms=attempt.wait_ms,
+        started_us=attempt.started_us,
+        first_byte_us=attempt.first_byte_us,
+        ended_us=attempt.ended_us,
+    )

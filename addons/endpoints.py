@@ -1,0 +1,33 @@
+"""What is asked of the proxy itself: a table of paths."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from mitmproxy import http
+
+from ringlet_mitm.addons.addressing import asks_proxy
+from ringlet_mitm.rules.shapes import format_of
+
+Page = Callable[[], dict[str, object]]
+HELP = "ringlet-mitm is running. Point an agent at it: eval \"$(ringlet-mitm env)\"; health: GET /health\n"
+
+
+class Endpoints:
+    """Answers requests to the proxy's own address; model calls there (base-URL mode) go on to dispatch."""
+
+    def __init__(self, pages: dict[str, Page]) -> None:
+        self._pages = pages
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Answer from the table; 404 with a hint for any other path."""
+        request = flow.request
+        if flow.response is not None or not asks_proxy(flow) or format_of(request.method, request.path):
+            return
+        page = self._pages.get(request.path.partition("?")[0])
+        if page is None:
+            flow.response = http.Response.make(404, HELP, {"content-type": "text/plain; charset=utf-8"})
+            return
+        body = json.dumps(page(), indent=2) + "\n"
+        flow.response = http.Response.make(200, body, {"content-type": "application/json", "cache-control": "no-store"})

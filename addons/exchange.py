@@ -1,0 +1,58 @@
+"""The one mutable record of a flow: what was asked, decided, tried and answered. Nobody else touches `flow.metadata`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mitmproxy import flow as mitmproxy_flow
+
+from ringlet_mitm.addons.outbound import Outbound, Turn
+from ringlet_mitm.addons.relay import Reading, Relay
+from ringlet_mitm.addons.usage.rows import RequestRow
+from ringlet_mitm.rules.failures import Failure
+from ringlet_mitm.rules.peek import AgentRequest
+from ringlet_mitm.rules.reliability import Attempt
+from ringlet_mitm.rules.targets import Target
+
+KEY = "ringlet"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request of an agent and its answer. Times are microseconds since the epoch."""
+
+    id: str
+    started_us: int
+    request: AgentRequest
+    turn: Turn | None = None
+    targets: tuple[Target, ...] = ()
+    outbound: Outbound | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    counted_tokens: int | None = None
+    calibration: float = 1.0
+    decision_us: int = 0
+    first_byte_us: int | None = None
+    status: int | None = None
+    failure: Failure | None = None
+    reading: Reading | None = None
+    note: str = ""
+    relay: Relay | None = None
+    row: RequestRow | None = None
+
+    @property
+    def target(self) -> Target | None:
+        """Where the last attempt went, or the first will go."""
+        if self.attempts:
+            return self.attempts[-1].target
+        return self.targets[0] if self.targets else None
+
+
+def attach(flow: mitmproxy_flow.Flow, exchange: Exchange) -> None:
+    """Make `exchange` the flow's."""
+    flow.metadata[KEY] = exchange
+
+
+def exchange_of(flow: mitmproxy_flow.Flow) -> Exchange | None:
+    """The flow's exchange; None where it is not a model call."""
+    found = flow.metadata.get(KEY)
+    return found if isinstance(found, Exchange) else None

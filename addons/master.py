@@ -1,0 +1,171 @@
+"""The order of our addons, and the masters they run in: the lean one, or mitmweb's (and any mitmproxy through `plugin.py`)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.master import Master
+from mitmproxy.options import Options
+
+from ringlet_mitm.addons.annotations import Annotations
+from ringlet_mitm.addons.answer import Answer
+from ringlet_mitm.addons.authority import ensure
+from ringlet_mitm.addons.bookkeeping import Bookkeeper
+from ringlet_mitm.addons.connect_to import Detour, install
+from ringlet_mitm.addons.counting import Counter
+from ringlet_mitm.addons.credentials.vault import Vault
+from ringlet_mitm.addons.dispatch import Dispatch
+from ringlet_mitm.addons.endpoints import Endpoints
+from ringlet_mitm.addons.guard import Guard
+from ringlet_mitm.addons.lean import LeanMaster
+from ringlet_mitm.addons.live import Live
+from ringlet_mitm.addons.recorder import Recorder
+from ringlet_mitm.addons.reload import Reload
+from ringlet_mitm.addons.rulings import RulingFiles
+from ringlet_mitm.addons.usage.spool import Spool
+from ringlet_mitm.addons.usage.writer import Writer
+from ringlet_mitm.addons.websockets import WebSockets
+from ringlet_mitm.rules.agents import presets
+from ringlet_mitm.rules.home import Home
+from ringlet_mitm.rules.interception import HostPolicy, HostVerdict
+from ringlet_mitm.rules.pricelist import PriceBook
+from ringlet_mitm.rules.profiles import Profile
+from ringlet_mitm.rules.tokens import Calibration
+
+logger = logging.getLogger(__name__)
+
+Announce = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that a proxy is started with; `announce` gets a line about the rules, and the address, once it listens."""
+
+    home: Home
+    profile: Profile
+    environ: Mapping[str, str] = field(repr=False)
+    detours: tuple[Detour, ...] = ()
+    upstream_ca: Path | None = None
+    make_master: Callable[[Options], Master] = LeanMaster
+    annotate: bool = False
+    announce: Announce | None = None
+
+
+class Proxy:
+    """The addons of one proxy and what they share."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        home, profile = setup.home, setup.profile
+        files = RulingFiles(home, profile, setup.environ)
+        self.live = Live(files.load(), Calibration())
+        self.prices = PriceBook(files.price_texts())
+        self.spool = Spool(home.spool_dir, profile.name)
+        self.writer = Writer(self.spool, home.database, on_calibration=self._calibrated)
+        self.counter = Counter()
+        self.policy = HostPolicy.of(presets(), profile.intercept)
+        self.recorder = Recorder(Bookkeeper(profile.name, self.prices), [self.spool.append])
+        self.started = time.monotonic()
+        self.reload = Reload(self.live, files.load, files.watched)
+
+    def addons(self, *, annotate: bool) -> list[Any]:
+        """In the order in which their hooks run; comments cost time, so they are written only where somebody can see them."""
+        found = [
+            Guard(self.policy),
+            WebSockets(),
+            Endpoints({"/health": self.health}),
+            Dispatch(self.live, self.counter, Vault(self.setup.environ), self._decrypted),
+            Answer(self.recorder.record),
+            self.recorder,
+            self.reload,
+            Background(self),
+        ]
+        return [*found, Annotations()] if annotate else found
+
+    def health(self) -> dict[str, object]:
+        """What `GET /health` says."""
+        return {
+            "status": "ok",
+            "profile": self.setup.profile.name,
+            "rules": [rule.label for rule in self.live.ruling.book.rules],
+            "default": self.live.ruling.book.default.label,
+            "requests": self.recorder.recorded,
+            "unsaved_rows": self.spool.unsaved,
+            "uptime_s": round(time.monotonic() - self.started),
+        }
+
+    def _decrypted(self, host: str) -> bool:
+        return self.policy.verdict(host, 443) is HostVerdict.DECRYPT
+
+    def _calibrated(self, calibration: Calibration) -> None:
+        self.live.calibration = calibration
+
+
+class Background:
+    """Starts and ends the threads, and says when the proxy listens."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._proxy = proxy
+
+    def running(self) -> None:
+        """Called once the port is open."""
+        proxy = self._proxy
+        install(asyncio.get_running_loop(), proxy.setup.detours)
+        proxy.writer.start()
+        threading.Thread(target=proxy.prices.warm, name="prices", daemon=True).start()
+        if proxy.setup.announce:
+            proxy.setup.announce(_rules_line(proxy), _address())
+
+    def done(self) -> None:
+        """What is still in the spool is written; whatever cannot be is found again at the next start."""
+        self._proxy.counter.close()
+        self._proxy.writer.stop()
+        self._proxy.spool.close()
+
+
+def _rules_line(proxy: Proxy) -> str:
+    book = proxy.live.ruling.book
+    if not book.rules:
+        return f"profile '{proxy.setup.profile.name}': no rules, {book.default.label}"
+    return f"profile '{proxy.setup.profile.name}': {len(book.rules)} rules, {book.default.label}"
+
+
+def _address() -> str:
+    host, port, *_ = ctx.master.addons.get("proxyserver").listen_addrs()[0]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _options(setup: Setup) -> Options:
+    opts = Options()
+    opts.update(
+        confdir=str(ensure(setup.home.ca_dir).folder),
+        listen_host=setup.profile.host,
+        listen_port=setup.profile.port,
+        upstream_cert=False,
+        ssl_verify_upstream_trusted_ca=str(setup.upstream_ca) if setup.upstream_ca else None,
+    )
+    return opts
+
+
+async def _main(setup: Setup) -> None:
+    master = setup.make_master(_options(setup))
+    master.options.update(connection_strategy="lazy")
+    master.addons.add(*Proxy(setup).addons(annotate=setup.annotate))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, master.shutdown)
+    await master.run()
+
+
+def run(setup: Setup) -> None:
+    """Run a proxy until SIGINT or SIGTERM."""
+    asyncio.run(_main(setup))

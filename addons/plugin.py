@@ -1,0 +1,43 @@
+"""Our addons in any mitmproxy: `RINGLET_PROFILE=work mitmdump -s "$(python -m ringlet_mitm.addons.plugin)"`.
+
+Slower than `ringlet-mitm` itself, since mitmproxy's own addons run as well; made for trying other addons beside ours.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import ctx
+
+from ringlet_mitm.addons.authority import ensure
+from ringlet_mitm.addons.master import Proxy, Setup
+from ringlet_mitm.rules.home import home_of
+from ringlet_mitm.rules.profiles import load_profile
+
+
+class Ringlet:
+    """Holds the addons of one profile; mitmproxy calls their hooks through `addons`."""
+
+    def __init__(self) -> None:
+        home = home_of(os.environ)
+        self._home = home
+        profile = load_profile(home, os.environ.get("RINGLET_PROFILE", "default"))
+        self.addons: list[Any] = Proxy(Setup(home, profile, dict(os.environ))).addons(annotate=True)
+
+    def running(self) -> None:
+        """The options that the way of a request depends on; mitmproxy's own confdir and port stay as they were given."""
+        ctx.options.update(connection_strategy="lazy", upstream_cert=False)
+
+
+def script() -> Path:
+    """This file, for mitmproxy's -s."""
+    return Path(__file__).resolve()
+
+
+if __name__ == "__main__":
+    print(script())
+elif __name__ != "ringlet_mitm.addons.plugin":  # mitmproxy loads a script under a name of its own
+    ensure(home_of(os.environ).ca_dir)
+    addons = [Ringlet()]

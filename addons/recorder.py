@@ -1,0 +1,76 @@
+"""Every exchange leaves its rows here, once, before the agent sees the end of its answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from mitmproxy import http
+
+from ringlet_mitm.addons.bookkeeping import Bookkeeper
+from ringlet_mitm.addons.exchange import Exchange, exchange_of
+from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow
+from ringlet_mitm.rules.failures import Failure, FailureKind
+
+Sink = Callable[[RequestRow, tuple[AttemptRow, ...]], None]
+
+
+class Recorder:
+    """Turns finished exchanges into rows and hands them to the sinks, the spool first.
+
+    The relay calls `record` at the terminal event: mitmproxy's own response hook comes after the last bytes went out, and an
+    agent could then hold a complete answer that no row tells of.
+    """
+
+    def __init__(self, bookkeeper: Bookkeeper, sinks: Sequence[Sink]) -> None:
+        self._bookkeeper = bookkeeper
+        self._sinks = tuple(sinks)
+        self.recorded = 0
+
+    def record(self, exchange: Exchange) -> None:
+        """Write the rows of `exchange`; a second call does nothing."""
+        if exchange.row is not None:
+            return
+        now_us = time.time_ns() // 1000
+        if exchange.attempts:
+            exchange.attempts[-1] = replace(
+                exchange.attempts[-1],
+                status=exchange.status,
+                first_byte_us=exchange.first_byte_us,
+                ended_us=now_us,
+                failure=exchange.failure,
+            )
+        exchange.row, attempts = self._bookkeeper.rows(exchange, now_us)
+        self.recorded += 1
+        for sink in self._sinks:
+            sink(exchange.row, attempts)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Answers without a body, and those made here, were not relayed."""
+        exchange = exchange_of(flow)
+        if exchange is None or exchange.row is not None:
+            return
+        if flow.response is not None:
+            exchange.status = flow.response.status_code
+        self.record(exchange)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The agent or the provider went away in the middle."""
+        exchange = exchange_of(flow)
+        if exchange is None or exchange.row is not None:
+            return
+        if exchange.relay is not None:
+            exchange.relay.abort()
+        if exchange.row is not None:
+            return
+        if exchange.failure is None:
+            exchange.failure = Failure(_kind(flow, exchange))
+        self.record(exchange)
+
+
+def _kind(flow: http.HTTPFlow, exchange: Exchange) -> FailureKind:
+    said = flow.error.msg.lower() if flow.error else ""
+    if "client" in said or flow.client_conn.state.value == 0:
+        return FailureKind.CLIENT_GONE
+    return FailureKind.UNREACHABLE if exchange.status is None else FailureKind.BROKEN_STREAM

@@ -1,0 +1,161 @@
+"""What stands between provider and agent while an answer passes: bytes in, bytes out, nothing held back but what must be.
+
+mitmproxy calls a relay with each piece of the body and with b"" at its end. The bytes pass as they are; a meter reads along.
+The end is told before the bytes that carry it are returned: once the agent can see that its answer is complete, the row exists.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ringlet_mitm.addons.wire.encodings import Decoder
+from ringlet_mitm.addons.wire.metering import Meter
+from ringlet_mitm.rules.failures import ProviderError
+from ringlet_mitm.rules.pricing import Usage
+from ringlet_mitm.rules.shapes import WireFormat
+
+logger = logging.getLogger(__name__)
+
+FRAME_END = re.compile(rb"(?>\r\n|\n|\r){2}")
+HELD_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What passed. `usage` is None where the provider reported none, `output_estimate` is for that case.
+
+    `complete` is false where the body broke off before its end.
+    """
+
+    usage: Usage | None
+    model: str
+    stop_reason: str
+    error: ProviderError | None
+    bytes_out: int
+    output_estimate: int
+    complete: bool
+
+
+class Relay:
+    """Passes one answer through. `on_end` is called exactly once, also by `abort`."""
+
+    def __init__(
+        self,
+        wire_format: WireFormat,
+        *,
+        streamed: bool,
+        on_first_byte: Callable[[], None],
+        on_end: Callable[[Reading], None],
+        content_length: int | None = None,
+        content_encoding: str = "",
+        hide_usage_chunk: bool = False,
+    ) -> None:
+        self._meter = Meter(wire_format, streamed=streamed)
+        self._decoder = Decoder(content_encoding) if content_encoding not in ("", "identity") else None
+        self._filter = UsageChunkFilter() if hide_usage_chunk and streamed else None
+        self._streamed = streamed
+        self._length = content_length
+        self._on_first_byte = on_first_byte
+        self._on_end = on_end
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._told = False
+
+    def __call__(self, data: bytes) -> bytes:
+        """One piece of the body, b"" at its end; gives what goes to the agent now."""
+        if not data:
+            return self._finish()
+        if not self._bytes_in:
+            self._on_first_byte()
+        self._bytes_in += len(data)
+        self._meter.feed(data if self._decoder is None else self._decoder.feed(data))
+        out = data if self._filter is None else self._filter.feed(data)
+        self._bytes_out += len(out)
+        if self._meter.ended or self._bytes_in == self._length:
+            self._tell(complete=True)
+        return out
+
+    def abort(self) -> None:
+        """The connection is gone."""
+        self._tell(complete=False)
+
+    def _finish(self) -> bytes:
+        left = self._filter.flush() if self._filter is not None else b""
+        self._bytes_out += len(left)
+        self._meter.finish()
+        meter = self._meter
+        stopped = bool(meter.ended or meter.stop_reason or meter.error or not self._streamed)
+        self._tell(complete=stopped)
+        return left
+
+    def _tell(self, *, complete: bool) -> None:
+        if self._told:
+            return
+        self._told = True
+        meter = self._meter
+        meter.finish()
+        reading = Reading(
+            usage=meter.usage,
+            model=meter.model,
+            stop_reason=meter.stop_reason,
+            error=meter.error,
+            bytes_out=self._bytes_out,
+            output_estimate=meter.output_estimate,
+            complete=complete,
+        )
+        try:
+            self._on_end(reading)
+        except Exception:  # whatever recording runs into, the agent gets its answer
+            logger.exception("an answer could not be recorded")
+
+
+class UsageChunkFilter:
+    """Takes the usage chunk out of a Chat stream: the one with no choices that an agent gets only when it asked.
+
+    Works on whole events, so the unfinished end of one waits for its rest. `"usage": null` in other chunks stays.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._open = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes that may go on."""
+        if self._open:
+            return data
+        text = self._rest + data
+        kept: list[bytes] = []
+        done = 0
+        for end in FRAME_END.finditer(text):
+            if end.end() == len(text) and text.endswith(b"\r"):
+                break  # its LF may still come
+            frame = text[done : end.end()]
+            done = end.end()
+            if not is_usage_chunk(frame):
+                kept.append(frame)
+        self._rest = text[done:]
+        if len(self._rest) > HELD_LIMIT:  # no Chat stream has such events: stop looking
+            self._open = True
+            kept.append(self.flush())
+        return b"".join(kept)
+
+    def flush(self) -> bytes:
+        """What was still waiting when the stream ended."""
+        left, self._rest = self._rest, b""
+        return b"" if is_usage_chunk(left) else left
+
+
+def is_usage_chunk(frame: bytes) -> bool:
+    """Whether an event is Chat's extra chunk: usage, and no choices."""
+    if b'"usage"' not in frame:
+        return False
+    lines = [line[5:] for line in re.split(rb"\r\n|\n|\r", frame) if line.startswith(b"data:")]
+    try:
+        chunk = json.loads(b"\n".join(lines))
+    except ValueError:
+        return False
+    return isinstance(chunk, dict) and chunk.get("choices") == [] and bool(chunk.get("usage"))

@@ -1,0 +1,155 @@
+"""Errors in vendors' words: their error objects as `ProviderError`, and ours in the agent's own format.
+
+The kinds are decided by what the error object says first, and by the HTTP status where it says nothing known. Sources:
+Anthropic API "Errors", OpenAI "Error codes", Gemini API "Troubleshooting", Groq "Error codes", accessed 2026-11-21.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ringlet_mitm.addons.wire.sse import SseEvent, render
+from ringlet_mitm.rules.failures import FailureKind, ProviderError
+from ringlet_mitm.rules.shapes import WireFormat
+
+BODY_LIMIT = 1024 * 1024
+
+# A vendor's type, code or status, in lower case -> our kind. More telling than the HTTP status that comes with it.
+WORDS: dict[str, FailureKind] = {
+    "rate_limit_error": FailureKind.RATE_LIMITED,
+    "rate_limit_exceeded": FailureKind.RATE_LIMITED,
+    "too_many_requests": FailureKind.RATE_LIMITED,
+    "resource_exhausted": FailureKind.RATE_LIMITED,
+    "overloaded_error": FailureKind.OVERLOADED,
+    "server_overloaded": FailureKind.OVERLOADED,
+    "engine_overloaded": FailureKind.OVERLOADED,
+    "unavailable": FailureKind.OVERLOADED,
+    "insufficient_quota": FailureKind.QUOTA,
+    "billing_error": FailureKind.QUOTA,
+    "billing_hard_limit_reached": FailureKind.QUOTA,
+    "insufficient_balance": FailureKind.QUOTA,
+    "authentication_error": FailureKind.AUTH,
+    "permission_error": FailureKind.AUTH,
+    "invalid_api_key": FailureKind.AUTH,
+    "unauthenticated": FailureKind.AUTH,
+    "permission_denied": FailureKind.AUTH,
+    "model_not_found": FailureKind.NO_SUCH_MODEL,
+    "model_decommissioned": FailureKind.NO_SUCH_MODEL,
+    "context_length_exceeded": FailureKind.CONTEXT_WINDOW,
+    "request_too_large": FailureKind.CONTEXT_WINDOW,
+    "timeout_error": FailureKind.TIMED_OUT,
+    "deadline_exceeded": FailureKind.TIMED_OUT,
+    "api_error": FailureKind.SERVER_ERROR,
+    "server_error": FailureKind.SERVER_ERROR,
+    "internal_server_error": FailureKind.SERVER_ERROR,
+    "internal": FailureKind.SERVER_ERROR,
+}
+
+# Said only in the text, with a type that says nothing (Anthropic: invalid_request_error).
+PHRASES: dict[str, FailureKind] = {
+    "prompt is too long": FailureKind.CONTEXT_WINDOW,
+    "maximum context length": FailureKind.CONTEXT_WINDOW,
+    "exceeds the maximum number of tokens": FailureKind.CONTEXT_WINDOW,
+    "credit balance is too low": FailureKind.QUOTA,
+    "exceeded your current quota": FailureKind.QUOTA,
+    "api key not valid": FailureKind.AUTH,
+}
+
+STATUSES: dict[int, FailureKind] = {
+    401: FailureKind.AUTH,
+    402: FailureKind.QUOTA,
+    403: FailureKind.AUTH,
+    404: FailureKind.NO_SUCH_MODEL,
+    408: FailureKind.TIMED_OUT,
+    413: FailureKind.CONTEXT_WINDOW,
+    429: FailureKind.RATE_LIMITED,
+    502: FailureKind.UNREACHABLE,
+    503: FailureKind.OVERLOADED,
+    504: FailureKind.TIMED_OUT,
+    529: FailureKind.OVERLOADED,
+}
+
+
+def classify(status: int, error: ProviderError | None) -> FailureKind:
+    """Our name for a failed answer."""
+    if error is not None:
+        said = error.message.lower()
+        for phrase, kind in PHRASES.items():
+            if phrase in said:
+                return kind
+        for word in (error.code, error.type):
+            if word and word.lower() in WORDS:
+                return WORDS[word.lower()]
+    if status in STATUSES:
+        return STATUSES[status]
+    return FailureKind.SERVER_ERROR if status >= 500 or status < 400 else FailureKind.REFUSED_REQUEST
+
+
+def parse_error(body: bytes) -> ProviderError | None:
+    """The error that a body of any vendor tells of; None where it is none."""
+    try:
+        said = json.loads(body[:BODY_LIMIT])
+    except (ValueError, RecursionError):
+        return None
+    return error_in(said)
+
+
+def error_in(said: Any) -> ProviderError | None:
+    """The same of parsed JSON. Gemini wraps it in a list when it streams; some gateways send `error` as a plain text."""
+    if isinstance(said, list) and said:
+        said = said[0]
+    if not isinstance(said, dict):
+        return None
+    found = said.get("error")
+    if isinstance(found, str):
+        return ProviderError("error", found)
+    if not isinstance(found, dict):
+        return None
+    kind = found.get("status") or found.get("type") or "error"
+    code = found.get("code")
+    return ProviderError(str(kind), str(found.get("message", "")), None if code is None else str(code))
+
+
+def _anthropic(status: int, error: ProviderError) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": error.type, "message": error.message}}
+
+
+def _openai(status: int, error: ProviderError) -> dict[str, Any]:
+    return {"error": {"message": error.message, "type": error.type, "param": None, "code": error.code}}
+
+
+GEMINI_STATUS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"} | {
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+def _gemini(status: int, error: ProviderError) -> dict[str, Any]:
+    word = GEMINI_STATUS.get(status, "UNKNOWN")
+    return {"error": {"code": status, "message": error.message, "status": word}}
+
+
+BODIES: dict[WireFormat, Callable[[int, ProviderError], dict[str, Any]]] = {
+    WireFormat.MESSAGES: _anthropic,
+    WireFormat.CHAT: _openai,
+    WireFormat.RESPONSES: _openai,
+    WireFormat.GEMINI: _gemini,
+}
+
+
+def error_body(wire_format: WireFormat, status: int, error: ProviderError) -> bytes:
+    """The body of an error answer in the agent's format."""
+    return json.dumps(BODIES[wire_format](status, error)).encode()
+
+
+def error_event(wire_format: WireFormat, status: int, error: ProviderError) -> bytes:
+    """The event that ends a stream with an error, in the agent's format."""
+    if wire_format is WireFormat.RESPONSES:
+        data = {"type": "error", "code": error.code or error.type, "message": error.message, "param": None}
+        return render(SseEvent("error", json.dumps(data).encode()))
+    name = "error" if wire_format is WireFormat.MESSAGES else ""
+    return render(SseEvent(name, error_body(wire_format, status, error)))

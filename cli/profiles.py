@@ -1,0 +1,223 @@
+"""`ringlet-mitm profiles`: create, change, list, show and delete profiles."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ringlet_mitm.cli.columns import aligned
+from ringlet_mitm.rules import profiles as store
+from ringlet_mitm.rules.errors import UsageError, nearest
+from ringlet_mitm.rules.home import Home, home_of
+from ringlet_mitm.rules.profiles import Profile
+from ringlet_mitm.rules.providers import ProviderRegistry, registry
+
+# A word for "no provider": calls pass through to where the agent sent them.
+PASSTHROUGH = "passthrough"
+AGENTS = Path(store.__file__).parent / "agents"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _settings(function: F) -> F:
+    """The options that `create` and `set` share, one for each key of a profile."""
+    for option in reversed(
+        (
+            click.option("--agent", help="Agent it is for, like claude, codex, opencode, gemini."),
+            click.option("--provider", help="Provider of calls that no rule sends elsewhere; 'passthrough' for none."),
+            click.option("--model", help="Model to ask that provider for, whatever the agent asks for."),
+            click.option("--port", type=click.IntRange(1, 65535), help="Port of its proxy."),
+            click.option("--host", help="Address of its proxy."),
+            click.option("--proxy", type=click.Choice(["ultrallm", "none"]), help="Route by routing.toml, or not."),
+            click.option("--capture", type=click.Choice(["none", "metadata", "bodies"]), help="What may be kept."),
+            click.option("--intercept", multiple=True, metavar="HOST", help="Decrypt this host too; may be repeated."),
+            click.option(
+                "--key-env",
+                multiple=True,
+                metavar="[PROVIDER=]VARIABLE",
+                help="Variable with this profile's own key at a provider; may be repeated.",
+            ),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+@click.group()
+def command() -> None:
+    """Create, change, list, show and delete profiles.
+
+    A profile is an agent, where its calls go, and a proxy with its own port. Rules are in the routing.toml beside it.
+    """
+
+
+@command.command()
+@click.argument("name")
+@_settings
+def create(name: str, **given: Any) -> None:
+    """Create a profile."""
+    home = _home()
+    store.check_name(name)
+    if home.profile_file(name).exists():
+        raise UsageError(f"profile '{name}' is there already; change it with: ringlet-mitm profiles set {name}")
+    profile = _changed(Profile(name=name, port=store.free_port(home)), given, _registry(home))
+    store.save_profile(home, profile)
+    click.echo(f"created profile '{name}': {_sentence(profile)}")
+    click.echo(f"rules go into {home.routing_file(name)}")
+    click.echo(f"start it:  ringlet-mitm --profile {name}")
+
+
+@command.command("set")
+@click.argument("name")
+@_settings
+@click.option("--unset", multiple=True, metavar="KEY", help="Put a key back to its default; may be repeated.")
+def set_(name: str, unset: tuple[str, ...], **given: Any) -> None:
+    """Change a profile."""
+    home = _home()
+    profile = store.load_profile(home, name)
+    for key in unset:
+        profile = _without(profile, key)
+    changed = _changed(profile, given, _registry(home))
+    if not unset and not any(given.values()):
+        raise UsageError(f"nothing to change; the keys are {', '.join('--' + key for key in store.KEYS)}")
+    store.save_profile(home, changed)
+    click.echo(f"profile '{name}': {_sentence(changed)}")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """List all profiles."""
+    home = _home()
+    found = [store.load_profile(home, name) for name in store.list_profiles(home)]
+    if as_json:
+        click.echo(json.dumps([_as_json(home, profile) for profile in found], indent=2))
+    elif not found:
+        click.echo("no profiles yet; make one with: ringlet-mitm profiles create NAME")
+    else:
+        click.echo(aligned(("NAME", "AGENT", "PROVIDER", "MODEL", "PORT", "RULES"), [_row(home, one) for one in found]))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(name: str, as_json: bool) -> None:
+    """Show a profile and its files."""
+    home = _home()
+    shown = _as_json(home, store.load_profile(home, name))
+    if as_json:
+        click.echo(json.dumps(shown, indent=2))
+        return
+    width = max(map(len, shown))
+    for key, value in shown.items():
+        click.echo(f"{key:{width}}  {_in_words(value)}".rstrip())
+
+
+@command.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(name: str, yes: bool) -> None:
+    """Delete a profile and its rules; what it used stays in the ledger."""
+    home = _home()
+    store.load_profile(home, name)
+    if not yes:
+        click.confirm(f"delete {home.profile_dir(name)} with its rules?", abort=True)
+    store.delete_profile(home, name)
+    click.echo(f"deleted profile '{name}'")
+
+
+def _home() -> Home:
+    return home_of(os.environ)
+
+
+def _registry(home: Home) -> ProviderRegistry:
+    return registry(store.provider_texts(home), os.environ)
+
+
+def _changed(profile: Profile, given: dict[str, Any], providers: ProviderRegistry) -> Profile:
+    """`profile` with the options that were given; names are checked, and providers written by their id."""
+    values = {key: value for key, value in given.items() if value not in (None, ())}
+    if "agent" in values:
+        _check_agent(values["agent"])
+    if "provider" in values:
+        named = values["provider"]
+        values["provider"] = None if named == PASSTHROUGH else providers.require(named).provider_id
+    variables = values.pop("key_env", ())
+    profile = replace(profile, **values)
+    return replace(
+        profile, key_env={**profile.key_env, **dict(_key_env(text, profile, providers) for text in variables)}
+    )
+
+
+def _key_env(text: str, profile: Profile, providers: ProviderRegistry) -> tuple[str, str]:
+    provider, equals, variable = text.rpartition("=")
+    if equals:
+        return providers.require(provider).provider_id, variable
+    if profile.provider is None:
+        raise UsageError(f"--key-env {text}: say for which provider, as in --key-env anthropic={text}")
+    return profile.provider, text
+
+
+def _check_agent(name: str) -> None:
+    known = sorted(path.stem for path in AGENTS.glob("*.toml"))
+    if name not in known:
+        close = nearest(name, known)
+        raise UsageError(
+            f"unknown agent '{name}'; " + (f"did you mean '{close}'?" if close else f"there are {', '.join(known)}")
+        )
+
+
+def _without(profile: Profile, key: str) -> Profile:
+    if key.replace("_", "-") not in store.KEYS:
+        close = nearest(key, store.KEYS)
+        raise UsageError(
+            f"unknown key '{key}'; " + (f"did you mean '{close}'?" if close else f"there are {', '.join(store.KEYS)}")
+        )
+    name = key.replace("-", "_")
+    return replace(profile, **{name: getattr(Profile(), name)})
+
+
+def _sentence(profile: Profile) -> str:
+    goes = f"to {profile.provider}" if profile.provider else "to where they were sent"
+    model = f", model {profile.model}" if profile.model else ""
+    rules = ", by routing.toml first" if profile.proxy == "ultrallm" else ", rules ignored"
+    return f"{profile.agent or 'any agent'}, calls go {goes}{model}{rules}, port {profile.port}"
+
+
+def _row(home: Home, profile: Profile) -> tuple[str, ...]:
+    rules = "off" if profile.proxy == "none" else "yes" if home.routing_file(profile.name).exists() else "none yet"
+    return (
+        profile.name,
+        profile.agent or "any",
+        profile.provider or PASSTHROUGH,
+        profile.model or "as asked",
+        str(profile.port),
+        rules,
+    )
+
+
+def _as_json(home: Home, profile: Profile) -> dict[str, Any]:
+    shown = {key.replace("_", "-"): value for key, value in asdict(profile).items()}
+    routing = home.routing_file(profile.name)
+    return {
+        **shown,
+        "file": str(home.profile_file(profile.name)),
+        "rules": str(routing),
+        "rules-exist": routing.exists(),
+    }
+
+
+def _in_words(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" for key, item in value.items())
+    return ", ".join(value) if isinstance(value, list | tuple) else str(value)

@@ -1,0 +1,285 @@
+"""A decision as words: what was seen, what each rule said to it, and what becomes of the request. Once, for every
+surface.
+
+Nothing is decided here a second time. The rules' answers are `routing.verdicts`, the winner is `routing.decide`, and
+how a request leaves is what the proxy's own preparation made of it (`Leg`); a second, simpler account of any of them
+would sooner or later be another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ringlet_mitm.rules.conditions import FACTS, INPUT_TOKENS, Truth
+from ringlet_mitm.rules.peek import AgentRequest, Peek, RequestFeatures, Unreadable
+from ringlet_mitm.rules.redaction import masked_url
+from ringlet_mitm.rules.routing import Decision, Estimate, Verdict, decide, decide_unreadable, estimate, verdicts
+from ringlet_mitm.rules.rulebook import RuleBook
+from ringlet_mitm.rules.targets import Target
+from ringlet_mitm.rules.tokens import Calibration
+
+WORD: dict[Truth, str] = {True: "yes", False: "no", None: "open"}
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+class Sent(Protocol):
+    """A request as it would leave; the proxy's Outbound is one."""
+
+    @property
+    def scheme(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def edits(self) -> Sequence[object]: ...
+    @property
+    def keeps_credentials(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One target of the chain and the request prepared for it; for a refused one `sent` is None and `refusal` says why.
+
+    `key_is_set` says whether the key that the target needs was found; None where it needs none of ours.
+    """
+
+    target: Target
+    sent: Sent | None
+    refusal: str = ""
+    key_is_set: bool | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the request goes, keys in the query masked; "" for a refused one."""
+        if self.sent is None:
+            return ""
+        return _url(self.sent.scheme, self.sent.host, self.sent.port, self.sent.path)
+
+    @property
+    def credentials(self) -> str:
+        """What becomes of the agent's own, and which take their place."""
+        target = self.target
+        if self.sent is not None and self.sent.keeps_credentials:
+            return "the agent's own stay: it is the host that they were sent to"
+        if target.key_ref is None or target.auth == "none":
+            return "the agent's are removed; none are needed there"
+        key = f"the key in {' or '.join(target.key_ref.variables)}"
+        missing = " (not set here: the request would be refused)" if self.key_is_set is False else ""
+        return f"the agent's are removed; {key} goes along as {target.auth}{missing}"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a request goes where it goes.
+
+    For a body that cannot be read `features` and `tokens` are None and `why` says what the matter was. `decision` is
+    None where an exact count is needed that nobody has made.
+    """
+
+    book: RuleBook
+    request: AgentRequest
+    features: RequestFeatures | None
+    why: str
+    tokens: Estimate | None
+    learned: bool
+    verdicts: tuple[Verdict, ...]
+    decision: Decision | None
+    legs: tuple[Leg, ...]
+
+    def lines(self) -> list[str]:
+        """For a terminal; a blank line between the parts."""
+        parts = (self._request(), self._rules(), self._outcome(), *(self._leg(leg) for leg in self.legs))
+        return [line for number, part in enumerate(parts) for line in ([""] if number else []) + list(part)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for programs, ready for JSON."""
+        return {
+            "request": self._request_dict(),
+            "rules": [_verdict_dict(verdict) for verdict in self.verdicts],
+            "default": {"label": self.book.default.label, "line": self.book.default_line},
+            "file": self.book.file,
+            "decision": self._decision_dict(),
+            "rewrite": [_leg_dict(leg, self.request) for leg in self.legs],
+        }
+
+    def _request(self) -> Iterator[str]:
+        yield f"request to {_url_asked(self.request)}"
+        if self.features is None or self.tokens is None:
+            yield f"  could not be read: {self.why}"
+            yield "  no rule can ask about it, so it takes the default"
+            return
+        features = self.features
+        shown = [("wire format", str(features.format)), *((fact.name, fact.shown(features)) for fact in FACTS)]
+        if features.session:
+            shown.append(("session", features.session))
+        shown.append((INPUT_TOKENS.name, str(self.tokens)))
+        yield from _aligned(shown)
+        learned = "learned from what was reported" if self.learned else "nothing learned yet"
+        asked = f"{features.provider or 'this host'}, {features.model}"
+        yield f"  token ratio {self.tokens.ratio:.3f} for {asked}: {learned}"
+
+    def _rules(self) -> Iterator[str]:
+        yield f"rules in {self.book.file}"
+        for verdict in self.verdicts:
+            yield f"  {verdict.rule.index + 1}. {verdict.rule.label}: {_said(verdict)}"
+            for check in verdict.checks:
+                found = f"   {check.fact}: {check.value}" if check.fact and check.fact != "always" else ""
+                yield f"     {'  ' * check.depth}{WORD[check.truth]:<4} {check.condition}{found}"
+        taken = self.decision is not None and self.decision.index is None
+        place = f" (line {self.book.default_line})" if self.book.default_line else " (no [default] in the file)"
+        yield f"  {self.book.default.label}: {'takes it' if taken else 'not needed'}{place}"
+
+    def _outcome(self) -> Iterator[str]:
+        if self.decision is None:
+            yield "no decision: the exact token count is needed"
+        else:
+            yield f"decision: {self.decision.label}"
+
+    def _leg(self, leg: Leg) -> Iterator[str]:
+        first = leg is self.legs[0]
+        yield "rewrite" if first else "if that fails"
+        if leg.sent is None:
+            yield f"  refused: {leg.refusal}"
+            return
+        asked = self.features.model if self.features else ""
+        kept = "the host that the agent asked for" if leg.target.as_asked else f"instead of {self.request.host}"
+        edits = len(leg.sent.edits)
+        yield from _aligned(
+            [
+                ("to", f"{leg.url} ({kept})"),
+                ("model", leg.target.model if leg.target.model == asked else f"{leg.target.model} instead of {asked}"),
+                (
+                    "body",
+                    f"{edits} place{'s' if edits > 1 else ''} changed, every other byte as it was"
+                    if edits
+                    else "untouched",
+                ),
+                ("credentials", leg.credentials),
+            ]
+        )
+
+    def _request_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"url": _url_asked(self.request), "format": str(self.request.format)}
+        features, tokens = self.features, self.tokens
+        if features is None or tokens is None:
+            return {**found, "unreadable": self.why}
+        return {
+            **found,
+            "asked_provider": features.provider,
+            "model": features.model,
+            "stream": features.stream,
+            "messages": features.messages,
+            "tools": features.tools,
+            "tool_result": features.tool_result,
+            "has_system": features.has_system,
+            "thinking": features.thinking,
+            "images": features.images,
+            "max_output_tokens": features.max_output_tokens,
+            "agent": features.agent,
+            "session": features.session,
+            "body_bytes": features.body_bytes,
+            "counted_tokens": tokens.counted,
+            "estimated_tokens": [tokens.low, tokens.high],
+            "ratio": tokens.ratio,
+            "ratio_learned": self.learned,
+        }
+
+    def _decision_dict(self) -> dict[str, Any] | None:
+        made = self.decision
+        if made is None:
+            return None
+        return {
+            "label": made.label,
+            "rule": None if made.index is None else made.index + 1,
+            "provider": made.route.provider,
+            "model": made.route.model,
+            "estimate": made.estimate,
+            "ratio": made.ratio,
+        }
+
+
+def explain(
+    book: RuleBook, request: AgentRequest, seen: Peek | Unreadable, calibration: Calibration, legs: tuple[Leg, ...]
+) -> Explanation:
+    """Why `request` goes where it goes; `legs` are the targets of the decision, each with what would be sent."""
+    if isinstance(seen, Unreadable):
+        return Explanation(book, request, None, seen.why, None, False, (), decide_unreadable(book), legs)
+    features = seen.features
+    made = decide(book, features, calibration)
+    return Explanation(
+        book=book,
+        request=request,
+        features=features,
+        why="",
+        tokens=estimate(features, calibration),
+        learned=(features.provider, features.model) in calibration.ratios,
+        verdicts=verdicts(book, features, calibration),
+        decision=made if isinstance(made, Decision) else None,
+        legs=legs,
+    )
+
+
+def _said(verdict: Verdict) -> str:
+    """A rule's verdict, with its line."""
+    place = f" (line {verdict.rule.line})"
+    if verdict.reached:
+        return {True: "takes it", False: "no", None: "open, the exact token count is needed"}[verdict.truth] + place
+    return {True: "not reached, would match", False: "not reached, would not match", None: "not reached, open"}[
+        verdict.truth
+    ] + place
+
+
+def _aligned(rows: list[tuple[str, str]]) -> Iterator[str]:
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        yield f"  {name:<{width}}  {value}"
+
+
+def _url(scheme: str, host: str, port: int, path: str) -> str:
+    shown = "" if DEFAULT_PORTS.get(scheme) == port else f":{port}"
+    return masked_url(f"{scheme}://{host}{shown}{path}")
+
+
+def _url_asked(request: AgentRequest) -> str:
+    return _url(request.scheme, request.host, request.port, request.path)
+
+
+def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
+    rule = verdict.rule
+    return {
+        "rule": rule.index + 1,
+        "label": rule.label,
+        "line": rule.line,
+        "reached": verdict.reached,
+        "matches": verdict.truth,
+        "checks": [
+            {
+                "condition": check.condition,
+                "fact": check.fact,
+                "value": check.value,
+                "holds": check.truth,
+                "depth": check.depth,
+            }
+            for check in verdict.checks
+        ],
+    }
+
+
+def _leg_dict(leg: Leg, request: AgentRequest) -> dict[str, Any]:
+    return {
+        "provider": leg.target.provider,
+        "model": leg.target.model,
+        "format": str(leg.target.format),
+        "url": leg.url or None,
+        "host_changes": leg.sent is not None and leg.sent.host != request.host,
+        "edits": None if leg.sent is None else len(leg.sent.edits),
+        "credentials": leg.credentials if leg.sent else None,
+        "key": leg.target.key_ref.label if leg.target.key_ref else None,
+        "key_is_set": leg.key_is_set,
+        "refusal": leg.refusal or None,
+    }

@@ -1,0 +1,122 @@
+"""Where everything lives: every path of the program, computed from a mapping of environment variables.
+
+`RINGLET_HOME` puts all under one folder. Else the XDG folders are used on Linux and macOS alike (a person who edits
+routing.toml looks in ~/.config, also on a Mac), and the known folders on Windows.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs.windows import Windows
+
+from ringlet_mitm.rules.errors import ConfigError
+
+APP = "ringlet"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders of one installation; none of them needs to exist.
+
+    `legacy` is ~/.ringlet, where routing files are read that the config folder does not have; None under
+    `RINGLET_HOME`, which is meant to be the whole world.
+    """
+
+    config: Path
+    data: Path
+    state: Path
+    cache: Path
+    legacy: Path | None = None
+
+    @property
+    def profiles_dir(self) -> Path:
+        """One folder a profile."""
+        return self.config / "profiles"
+
+    def profile_dir(self, name: str) -> Path:
+        """The folder of a profile."""
+        return self.profiles_dir / name
+
+    def profile_file(self, name: str) -> Path:
+        """What `profiles create` and `set` write."""
+        return self.profile_dir(name) / "profile.toml"
+
+    def routing_file(self, name: str) -> Path:
+        """The person's rules: in the config folder, or in ~/.ringlet where only that one exists."""
+        path = self.profile_dir(name) / "routing.toml"
+        if self.legacy is None or path.exists():
+            return path
+        old = self.legacy / "profiles" / name / "routing.toml"
+        return old if old.exists() else path
+
+    @property
+    def providers_dir(self) -> Path:
+        """The person's own providers, one TOML file each."""
+        return self.config / "providers"
+
+    @property
+    def ca_dir(self) -> Path:
+        """The certificate authority and its key."""
+        return self.config / "ca"
+
+    @property
+    def database(self) -> Path:
+        """The usage ledger."""
+        return self.data / "usage.duckdb"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Rows on their way into the ledger."""
+        return self.state / "spool"
+
+    @property
+    def log_dir(self) -> Path:
+        """Log files of proxies in the background."""
+        return self.state / "log"
+
+    @property
+    def price_cache(self) -> Path:
+        """What was taken from the installed price library; made again when it is missing."""
+        return self.cache / "prices"
+
+
+def home_of(environ: Mapping[str, str]) -> Home:
+    """The home that `environ` describes; raises ConfigError where it names no home folder at all."""
+    one = environ.get("RINGLET_HOME", "")
+    if one:
+        root = _expanded(one, environ)
+        return Home(config=root, data=root / "data", state=root / "state", cache=root / "cache")
+    if os.name == "nt":
+        known = Windows(APP, appauthor=False)
+        return Home(known.user_config_path, known.user_data_path, known.user_state_path, known.user_cache_path)
+    user = _user(environ)
+    return Home(
+        config=_xdg(environ, "XDG_CONFIG_HOME", user / ".config"),
+        data=_xdg(environ, "XDG_DATA_HOME", user / ".local" / "share"),
+        state=_xdg(environ, "XDG_STATE_HOME", user / ".local" / "state"),
+        cache=_xdg(environ, "XDG_CACHE_HOME", user / ".cache"),
+        legacy=user / ".ringlet",
+    )
+
+
+def _xdg(environ: Mapping[str, str], variable: str, default: Path) -> Path:
+    """The specification has relative paths ignored."""
+    named = Path(environ.get(variable, ""))
+    return (named if named.is_absolute() else default) / APP
+
+
+def _expanded(text: str, environ: Mapping[str, str]) -> Path:
+    if text == "~" or text.startswith("~/"):
+        return _user(environ) / text[2:]
+    return Path(text).absolute()
+
+
+def _user(environ: Mapping[str, str]) -> Path:
+    named = environ.get("HOME") or environ.get("USERPROFILE")
+    if not named:
+        raise ConfigError("neither HOME nor RINGLET_HOME is set, so there is nowhere to look for profiles")
+    return Path(named)

@@ -1,0 +1,190 @@
+"""Profiles: what `profiles create` and `set` write, and the person's files beside it. The only writer of TOML.
+
+`profile.toml` is ours and rewritten; `routing.toml` is the person's and never is. Only this file opens a person's
+files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import TypeAdapter
+
+from ringlet_mitm.rules.document import Document
+from ringlet_mitm.rules.errors import ConfigError, UsageError, nearest
+from ringlet_mitm.rules.home import Home
+from ringlet_mitm.rules.targets import ProfilePin
+from ringlet_mitm.rules.validated import validated
+
+# 8080 is mitmproxy's own default, and the first of many programs that want it.
+DEFAULT_PORT = 8484
+NAME = re.compile(r"\w[\w.-]{0,63}")
+VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One profile, and one proxy when it runs. In the file, keys have dashes and `name` is the folder's.
+
+    agent: what it is meant for, for `run` and reports; traffic is recognised by itself.
+    provider: where calls go without rules; None passes everything through to where it was sent.
+    model: what that provider is asked for, whatever the agent asks for.
+    proxy: "ultrallm" obeys routing.toml, "none" ignores it.
+    intercept: hosts to decrypt besides the ones known as LLM hosts.
+    capture: what of a request may be kept besides its row: nothing, metadata, or bodies.
+    key_env: variables that hold this profile's own keys, by provider: two profiles, two accounts of one provider.
+    """
+
+    name: str = "default"
+    agent: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    proxy: Literal["ultrallm", "none"] = "ultrallm"
+    intercept: tuple[str, ...] = ()
+    capture: Literal["none", "metadata", "bodies"] = "metadata"
+    key_env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pin(self) -> ProfilePin:
+        """What it fixes for routing."""
+        return ProfilePin(self.provider, self.model, self.key_env)
+
+
+KEYS = tuple(item.name.replace("_", "-") for item in fields(Profile) if item.name != "name")
+_ADAPTER: TypeAdapter[Profile] = TypeAdapter(Profile)
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError unless `name` can be a profile's, and so a folder's."""
+    if not NAME.fullmatch(name):
+        raise UsageError(
+            f"'{name}' cannot be a profile's name: up to 64 letters, digits, '.', '_' and '-', a letter or digit first"
+        )
+
+
+def load_profile(home: Home, name: str) -> Profile:
+    """The profile of that name; raises UsageError where there is none and ConfigError where its file is wrong."""
+    check_name(name)
+    path = home.profile_file(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(_no_such(home, name)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {_reason(error)}", file=str(path)) from None
+    return read_profile(text, str(path), name)
+
+
+def read_profile(text: str, file: str, name: str) -> Profile:
+    """A profile's file as text; `file` is its name in messages."""
+    document = Document.parse(text, file)
+    if document.data.get("name", name) != name:
+        raise document.error(("name",), f"this is the folder of profile '{name}'")
+    profile, _ = validated(Profile, _ADAPTER, document)
+    if not 0 <= profile.port <= 65535:
+        raise document.error(("port",), "has to be a port, 0 to 65535")
+    for provider, variable in profile.key_env.items():
+        if not VARIABLE.fullmatch(variable):
+            raise document.error(("key-env", provider), "has to be the name of a variable; keys are never in this file")
+    return profile if profile.name == name else _renamed(profile, name)
+
+
+def save_profile(home: Home, profile: Profile) -> None:
+    """Write the profile's file, whole or not at all, readable by its owner only."""
+    check_name(profile.name)
+    folder = home.profile_dir(profile.name)
+    text = tomli_w.dumps(_as_toml(profile))
+    read_profile(text, str(home.profile_file(profile.name)), profile.name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(home.profile_file(profile.name), text)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {_reason(error)}", file=str(home.profile_file(profile.name))) from None
+
+
+def list_profiles(home: Home) -> list[str]:
+    """The names of all profiles, sorted."""
+    return sorted(path.parent.name for path in home.profiles_dir.glob("*/profile.toml"))
+
+
+def delete_profile(home: Home, name: str) -> None:
+    """Delete a profile's folder, rules included; its rows stay in the ledger. Raises UsageError if there is none."""
+    check_name(name)
+    if not home.profile_file(name).exists():
+        raise UsageError(_no_such(home, name))
+    shutil.rmtree(home.profile_dir(name))
+
+
+def free_port(home: Home) -> int:
+    """The first port from 8484 on that no other profile has; a profile that cannot be read has none."""
+    taken = set()
+    for name in list_profiles(home):
+        try:
+            taken.add(load_profile(home, name).port)
+        except ConfigError:
+            continue
+    return next(port for port in range(DEFAULT_PORT, 65536) if port not in taken)
+
+
+def provider_texts(home: Home) -> dict[str, str]:
+    """The person's provider files by path, for `registry`."""
+    texts: dict[str, str] = {}
+    for path in sorted(home.providers_dir.glob("*.toml")):
+        try:
+            texts[str(path)] = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot be read: {_reason(error)}", file=str(path)) from None
+    return texts
+
+
+def _as_toml(profile: Profile) -> dict[str, Any]:
+    """What differs from the defaults; the port always, since others count on it."""
+    default = Profile()
+    shown: dict[str, Any] = {}
+    for item in fields(Profile):
+        value = getattr(profile, item.name)
+        if item.name == "port" or (item.name != "name" and value != getattr(default, item.name)):
+            shown[item.name.replace("_", "-")] = list(value) if isinstance(value, tuple) else value
+    return shown
+
+
+def _renamed(profile: Profile, name: str) -> Profile:
+    return Profile(**{item.name: getattr(profile, item.name) for item in fields(Profile)} | {"name": name})
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """A new file in the place of the old: a crash, or a reader at the same time, sees one or the other."""
+    handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(fresh).replace(path)
+    except BaseException:
+        Path(fresh).unlink(missing_ok=True)
+        raise
+
+
+def _no_such(home: Home, name: str) -> str:
+    known = list_profiles(home)
+    close = nearest(name, known)
+    if close:
+        return f"there is no profile '{name}'; did you mean '{close}'?"
+    return f"there is no profile '{name}'; make it with: ringlet-mitm profiles create {name}"
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"

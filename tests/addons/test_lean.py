@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import asyncio
+
+from mitmproxy import hooks, http
+from mitmproxy.options import Options
+from mitmproxy.proxy.layers.http import HttpRequestHook
+from mitmproxy.test import tflow
+from ringlet_mitm.addons.lean import LeanMaster
+
+
+class Listens:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        self.heard.append(flow.request.path)
+
+
+class Breaks:
+    def request(self, flow: http.HTTPFlow) -> None:
+        raise ValueError("broken addon")
+
+
+class Updates:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def update(self, flows: list[http.HTTPFlow]) -> None:
+        self.heard += [flow.request.path for flow in flows]
+
+
+def trigger(*addons: object) -> None:
+    async def main() -> None:
+        master = LeanMaster(Options())
+        master.addons.add(*addons)
+        await master.addons.handle_lifecycle(HttpRequestHook(tflow.tflow()))
+
+    asyncio.run(main())
+
+
+def test_async_hooks_are_awaited() -> None:
+    listener = Listens()
+    trigger(listener)
+    assert listener.heard == ["/path"]
+
+
+def test_a_broken_addon_does_not_stop_the_next() -> None:
+    listener = Listens()
+    trigger(Breaks(), listener)
+    assert listener.heard == ["/path"]
+
+
+def test_listeners_of_update_hear_of_changed_flows() -> None:
+    listener = Updates()
+    trigger(listener)
+    assert listener.heard == ["/path"]
+
+
+def test_an_addon_added_later_is_heard() -> None:
+    async def main() -> list[str]:
+        master = LeanMaster(Options())
+        await master.addons.trigger_event(HttpRequestHook(tflow.tflow()))
+        listener = Listens()
+        master.addons.add(listener)
+        await master.addons.trigger_event(HttpRequestHook(tflow.tflow()))
+        return listener.heard
+
+    assert asyncio.run(main()) == ["/path"]
+
+
+def test_lifecycle_hooks_reach_mitmproxys_own_addons() -> None:
+    async def main() -> bool:
+        master = LeanMaster(Options())
+        await master.addons.trigger_event(hooks.RunningHook())
+        return bool(master.addons.get("proxyserver").is_running)
+
+    assert asyncio.run(main())

@@ -1,0 +1,100 @@
+"""The arithmetic of bills."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringlet_mitm.rules.pricing import (
+    PARTS,
+    TOKEN_KINDS,
+    UNKNOWN_COST,
+    PriceCard,
+    Rates,
+    Tier,
+    Usage,
+    cost,
+)
+
+ONE = Decimal(1)
+FULL = Rates(**dict.fromkeys(TOKEN_KINDS, ONE))
+CARD = PriceCard("p", "m", Rates(input_tokens=Decimal(3), output_tokens=Decimal(15)), "test")
+usages = st.builds(Usage, **{kind: st.integers(0, 10**9) for kind in TOKEN_KINDS})
+
+
+def test_rates_and_usage_have_the_same_kinds() -> None:
+    assert tuple(field.name for field in fields(Rates)) == TOKEN_KINDS
+
+
+def test_every_kind_is_in_one_part_of_the_bill() -> None:
+    assert sorted(kind for kinds in PARTS.values() for kind in kinds) == sorted(TOKEN_KINDS)
+
+
+@given(usages)
+def test_kinds_are_disjoint_and_make_up_the_totals(usage: Usage) -> None:
+    assert usage.total_input + usage.total_output == sum(getattr(usage, kind) for kind in TOKEN_KINDS)
+
+
+@given(usages)
+def test_parts_add_up_to_the_total(usage: Usage) -> None:
+    bill = cost(usage, PriceCard("p", "m", FULL, "test"))
+    tokens = sum(getattr(usage, kind) for kind in TOKEN_KINDS)
+    assert bill.total == sum(getattr(bill, part) for part in PARTS) == Decimal(tokens) / 1_000_000
+
+
+def test_no_card_is_unknown_not_free() -> None:
+    assert cost(Usage(input_tokens=5), None) == UNKNOWN_COST
+    assert UNKNOWN_COST.total is None
+
+
+def test_a_part_with_tokens_and_no_price_makes_the_total_unknown() -> None:
+    bill = cost(Usage(input_tokens=1_000_000, cache_read_tokens=1), CARD)
+    assert (bill.input, bill.cache_read, bill.total) == (Decimal(3), None, None)
+
+
+def test_a_kind_without_price_and_without_tokens_does_not_matter() -> None:
+    assert cost(Usage(input_tokens=1_000_000, output_tokens=1_000_000), CARD).total == Decimal(18)
+
+
+def test_one_unpriced_kind_hides_the_rest_of_its_part() -> None:
+    assert cost(Usage(output_tokens=5, reasoning_tokens=5), CARD).output is None
+
+
+def test_no_tokens_cost_nothing() -> None:
+    assert cost(Usage(), CARD).total == 0
+
+
+def test_a_price_per_request_is_in_the_total_only() -> None:
+    card = PriceCard("p", "m", FULL, "test", per_request=Decimal("0.005"))
+    bill = cost(Usage(input_tokens=1_000_000), card)
+    assert (bill.input, bill.total) == (ONE, Decimal("1.005"))
+
+
+TIERED = PriceCard(
+    "p",
+    "m",
+    FULL,
+    "test",
+    tiers=(
+        Tier(1000, Rates(**dict.fromkeys(TOKEN_KINDS, Decimal(2)))),
+        Tier(5000, Rates(**dict.fromkeys(TOKEN_KINDS, Decimal(5)))),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "rate"),
+    [
+        pytest.param(Usage(input_tokens=1000), 1, id="at the threshold: below it"),
+        pytest.param(Usage(input_tokens=1001), 2, id="above it: all tokens at the new rate"),
+        pytest.param(Usage(input_tokens=1, cache_read_tokens=1000), 2, id="cached input counts towards it"),
+        pytest.param(Usage(input_tokens=1000, output_tokens=9000), 1, id="output does not"),
+        pytest.param(Usage(cache_write_1h_tokens=5001), 5, id="the highest that is passed"),
+    ],
+)
+def test_tiers_hold_for_the_whole_request(usage: Usage, rate: int) -> None:
+    assert cost(usage, TIERED).total == Decimal(usage.total_input + usage.total_output) * rate / 1_000_000
