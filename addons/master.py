@@ -28,6 +28,7 @@ from ringlet_mitm.addons.endpoints import Endpoints
 from ringlet_mitm.addons.guard import Guard
 from ringlet_mitm.addons.lean import LeanMaster
 from ringlet_mitm.addons.live import Live
+from ringlet_mitm.addons.price_cache import price_book
 from ringlet_mitm.addons.recorder import Recorder
 from ringlet_mitm.addons.reload import Reload
 from ringlet_mitm.addons.rulings import RulingFiles
@@ -37,7 +38,6 @@ from ringlet_mitm.addons.websockets import WebSockets
 from ringlet_mitm.rules.agents import presets
 from ringlet_mitm.rules.home import Home
 from ringlet_mitm.rules.interception import HostPolicy, HostVerdict
-from ringlet_mitm.rules.pricelist import PriceBook
 from ringlet_mitm.rules.profiles import Profile
 from ringlet_mitm.rules.tokens import Calibration
 
@@ -68,7 +68,7 @@ class Proxy:
         home, profile = setup.home, setup.profile
         files = RulingFiles(home, profile, setup.environ)
         self.live = Live(files.load(), Calibration())
-        self.prices = PriceBook(files.price_texts())
+        self.prices = price_book(home, self.live.ruling.registry)
         self.spool = Spool(home.spool_dir, profile.name)
         self.writer = Writer(self.spool, home.database, on_calibration=self._calibrated)
         self.counter = Counter()

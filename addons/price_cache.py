@@ -1,7 +1,7 @@
 """The price library without its weight: read by a child process once for each version of it, and kept in a file.
 
-Importing it takes 0.2 s and 17 to 24 MB that a proxy would carry for life; the file (0.2 to 0.4 MB) takes 2 ms and 1 to 2 MB.
-Dropping the import afterwards does not give the memory back (tried: 0 MB).
+Importing it takes 0.2 s and 17 to 24 MB that a proxy would carry for life; the file (0.2 to 0.4 MB) takes 2 ms and
+1 to 2 MB. Dropping the import afterwards does not give the memory back (tried: 0 MB).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def price_book(home: Home, providers: ProviderRegistry) -> PriceBook:
 
 
 def catalogue(home: Home) -> bytes:
-    """The installed library's prices, from the cache or made anew; raises nothing that a cache could be the cause of."""
+    """The installed library's prices, from the cache or made anew; a cache that cannot be used is no error."""
     path = home.price_cache / f"genai-prices-{version('genai-prices')}.json"
     try:
         text = path.read_bytes()

@@ -18,7 +18,7 @@ import click
 from ringlet_mitm.rules.errors import RingletError
 
 INTERRUPTED = 130
-BROKEN_PIPE = 141
+BROKEN_PIPE = 1  # what click itself exits with, where it is the one to notice
 
 
 @dataclass(frozen=True, slots=True)

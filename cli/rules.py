@@ -52,14 +52,13 @@ def check(context: click.Context, file: Path | None, name: str | None) -> None:
     if file is None and not path.exists():
         click.echo(f"{path}: not there, so there are no rules: {_goes(setting.book('', str(path)))}")
         return
+    text = _text(path)
     try:
-        book = setting.book(_read(path).decode(), str(path))
+        book = setting.book(text, str(path))
     except ConfigError as error:
         for problem in (error, *error.others):
             click.echo(f"ringlet-mitm: {problem}", err=True)
         context.exit(NOT_OK)
-    except UnicodeDecodeError:
-        raise ConfigError("is not UTF-8 text", file=str(path)) from None
     for line in report(book):
         click.echo(line)
     if file is None and setting.profile.proxy == "none":
@@ -156,10 +155,7 @@ def _book(setting: Setting, rules_file: Path | None) -> RuleBook:
     """The rules in force for a profile, or another file's."""
     path = rules_file or setting.routing_file
     obeyed = rules_file is not None or (setting.profile.proxy != "none" and path.exists())
-    try:
-        return setting.book(_read(path).decode() if obeyed else "", str(path))
-    except UnicodeDecodeError:
-        raise ConfigError("is not UTF-8 text", file=str(path)) from None
+    return setting.book(_text(path) if obeyed else "", str(path))
 
 
 def report(book: RuleBook) -> list[str]:
@@ -231,3 +227,10 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror or error}", file=str(path)) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return _read(path).decode()
+    except UnicodeDecodeError:
+        raise ConfigError("is not UTF-8 text", file=str(path)) from None

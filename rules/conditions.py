@@ -45,12 +45,16 @@ YES_OR_NO = Numbers(0, 1)
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something about a request. `universe` is what a number can be; None for a text, which may be absent (None)."""
+    """Something about a request.
+
+    `universe` is what a number can be; None for a text, which may be absent (None). `nothing` is the word for 0 or "".
+    """
 
     name: str
     read: Callable[[RequestFeatures], Any] = field(compare=False, repr=False)
     universe: Numbers | None = ANY_NUMBER
     secret: bool = False
+    nothing: str = ""
 
     def shown(self, features: RequestFeatures) -> str:
         """Its value as a person reads it; secrets masked."""
@@ -59,6 +63,8 @@ class Fact:
             return "absent"
         if self.secret:
             return MASK
+        if self.nothing and not value:
+            return self.nothing
         if self.universe is None:
             return masked(json.dumps(value, ensure_ascii=False))
         if self.universe == YES_OR_NO:
@@ -86,10 +92,14 @@ class Term:
         """The label with the value where the label does not say it."""
         if isinstance(self.value, bool):
             return self.label
+        if self.fact.secret:
+            return f"{self.name}={MASK}"
         return f"{self.name}={self.value if isinstance(self.value, int) else ','.join(self.value)}"
 
     def __str__(self) -> str:
-        """As TOML."""
+        """As TOML; a pattern for a secret is shown as little as the secret."""
+        if self.fact.secret:
+            return f'{self.name} = "{MASK}"'
         value = self.value[0] if isinstance(self.value, tuple) and len(self.value) == 1 else self.value
         return f"{self.name} = {json.dumps(value, ensure_ascii=False)}"
 
@@ -177,9 +187,9 @@ THINKING = Fact("thinking", attrgetter("thinking"), YES_OR_NO)
 IMAGES = Fact("images", attrgetter("images"))
 STREAM = Fact("stream", attrgetter("stream"), YES_OR_NO)
 # A request that leaves it out asks for no particular number, so it is above none.
-OUTPUT_TOKENS = Fact("output tokens asked for", lambda features: features.max_output_tokens or 0)
+OUTPUT_TOKENS = Fact("output tokens asked for", lambda features: features.max_output_tokens or 0, nothing="not said")
 MODEL = Fact("model", attrgetter("model"), None)
-AGENT = Fact("agent", attrgetter("agent"), None)
+AGENT = Fact("agent", attrgetter("agent"), None, nothing="not recognised")
 PATH = Fact("path", attrgetter("path"), None)
 INPUT_TOKENS = Fact("estimated input tokens", attrgetter("exact_tokens"))
 # What `explain` lists of a request, in this order; headers only where a rule asks for them.

@@ -21,13 +21,13 @@ from pydantic import TypeAdapter
 from ringlet_mitm.rules.document import Document
 from ringlet_mitm.rules.errors import ConfigError, UsageError, nearest
 from ringlet_mitm.rules.home import Home
+from ringlet_mitm.rules.provider_files import VARIABLE
 from ringlet_mitm.rules.targets import ProfilePin
 from ringlet_mitm.rules.validated import validated
 
 # 8080 is mitmproxy's own default, and the first of many programs that want it.
 DEFAULT_PORT = 8484
 NAME = re.compile(r"\w[\w.-]{0,63}")
-VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

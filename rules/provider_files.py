@@ -22,6 +22,7 @@ from ringlet_mitm.rules.validated import validated
 
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "none"]
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ def read_provider(document: Document, built_in: dict[str, ProviderFile]) -> Prov
     for key in ("shape", "endpoint"):
         if not getattr(file, key):
             raise document.error((key,), "is missing")
+    if not all(VARIABLE.fullmatch(name) for name in file.key_variables):
+        raise document.error(("key-env",), "has to be the name of a variable; keys are never in this file")
     _check_endpoint(file, document)
     _check_prices(file, document)
     return file

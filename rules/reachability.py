@@ -9,12 +9,13 @@ patterns that overlap in ways hard to tell count as leaving something, and a mat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from ringlet_mitm.rules.conditions import INPUT_TOKENS, TOOLS, Fact, Term
+from ringlet_mitm.rules.conditions import AGENT, INPUT_TOKENS, TOOLS, Fact, Term
 from ringlet_mitm.rules.domains import Domain, Numbers, Texts
-from ringlet_mitm.rules.matching import AnyOf, Match, Node, Not
+from ringlet_mitm.rules.errors import nearest
+from ringlet_mitm.rules.matching import AnyOf, Match, Node, Not, walk
 from ringlet_mitm.rules.rulebook import Rule, RuleBook
 
 # More than any hand-written match comes to; beyond it subtraction may grow without bound.
@@ -74,13 +75,14 @@ class TooManyBoxesError(Exception):
     """A match that is not worth judging."""
 
 
-def warnings(book: RuleBook) -> tuple[Caution, ...]:
-    """What `rules check` warns of, by line."""
+def warnings(book: RuleBook, agents: Collection[str] = ()) -> tuple[Caution, ...]:
+    """What `rules check` warns of, by line. `agents` are the names that an agent can be recognised by, if known."""
     boxes = [_boxes_or_none(rule) for rule in book.rules]
     found = [
         *_unreachable(book, boxes),
         *_tools_on_every_turn(book, boxes),
         *_long_context_behind(book, boxes),
+        *(_unknown_agents(book, agents) if agents else ()),
     ]
     return tuple(sorted(found, key=lambda warning: warning.line or 0))
 
@@ -153,6 +155,17 @@ def _long_context_behind(book: RuleBook, boxes: list[list[Box] | None]) -> Itera
                     "and sends those that it matches elsewhere. Put the long-context rule before it",
                 )
                 break
+
+
+def _unknown_agents(book: RuleBook, agents: Collection[str]) -> Iterator[Caution]:
+    """A misspelt agent is no error, since agents of other names may come; it just never matches."""
+    for rule in book.rules:
+        terms = [part for _, part in walk(rule.match) if isinstance(part, Term) and part.fact == AGENT]
+        for pattern in (one for term in terms if isinstance(term.domain, Texts) for one in term.domain.patterns):
+            if not any(name in pattern for name in agents):
+                close = nearest(pattern.text, agents)
+                hint = f"did you mean '{close}'?" if close else f"there are {', '.join(sorted(agents))}"
+                yield Caution(rule.line, rule.label, f"no agent is called '{pattern.text}'; {hint}")
 
 
 def _is_long(box: Box) -> bool:

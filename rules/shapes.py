@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
 class WireFormat(StrEnum):
     """A vendor's request and response format; the values are what rows and files say."""
 
@@ -32,9 +35,10 @@ class Shape:
     """Positions of one format.
 
     `path_ends` are the ends of the paths of a model call, the query left out (Gemini: `:generateContent`).
-    Each of `model` … `max_tokens` names a top-level key, or a dotted pair (`generationConfig.maxOutputTokens`);
+    Each of the others names a top-level key, or a dotted path (`generationConfig.maxOutputTokens`);
     spellings in snake_case that a vendor also accepts come second.
-    `model` is empty where the model is a segment of the URL.
+    `model` is empty where the model is a segment of the URL. `schema` is the form of the answer, which a model reads as well.
+    `session` says which conversation this is, in the words of agents rather than of the vendor.
     """
 
     format: WireFormat
@@ -45,6 +49,10 @@ class Shape:
     tools: tuple[str, ...]
     stream: tuple[str, ...]
     max_tokens: tuple[str, ...]
+    thinking: tuple[str, ...] = ()
+    schema: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
+    stream_options: tuple[str, ...] = ()
 
 
 SHAPES: dict[WireFormat, Shape] = {
@@ -59,6 +67,9 @@ SHAPES: dict[WireFormat, Shape] = {
             tools=("tools",),
             stream=("stream",),
             max_tokens=("max_tokens",),
+            thinking=("thinking.type",),
+            schema=("output_config.format", "output_format"),
+            session=("metadata.user_id",),
         ),
         Shape(
             format=WireFormat.CHAT,
@@ -69,6 +80,11 @@ SHAPES: dict[WireFormat, Shape] = {
             tools=("tools", "functions"),
             stream=("stream",),
             max_tokens=("max_completion_tokens", "max_tokens"),
+            # The second is what Kimi, GLM and DeepSeek take on Chat, the third OpenRouter.
+            thinking=("reasoning_effort", "thinking.type", "reasoning.effort"),
+            schema=("response_format",),
+            session=("prompt_cache_key", "metadata.session_id"),
+            stream_options=("stream_options",),
         ),
         Shape(
             format=WireFormat.RESPONSES,
@@ -79,6 +95,10 @@ SHAPES: dict[WireFormat, Shape] = {
             tools=("tools",),
             stream=("stream",),
             max_tokens=("max_output_tokens",),
+            thinking=("reasoning.effort",),
+            schema=("text.format",),
+            session=("prompt_cache_key", "metadata.session_id"),
+            stream_options=("stream_options",),
         ),
         Shape(
             format=WireFormat.GEMINI,
@@ -89,20 +109,42 @@ SHAPES: dict[WireFormat, Shape] = {
             tools=("tools",),
             stream=(),  # said by the method in the path
             max_tokens=("generationConfig.maxOutputTokens", "generation_config.max_output_tokens"),
+            thinking=("generationConfig.thinkingConfig", "generation_config.thinking_config"),
+            schema=(
+                "generationConfig.responseJsonSchema",
+                "generationConfig.responseSchema",
+                "generation_config.response_json_schema",
+                "generation_config.response_schema",
+            ),
+            session=("session_id",),  # inside Code Assist's envelope
         ),
     )
 }
 
 
+# Code Assist (cloudcode-pa.googleapis.com), what Gemini CLI talks to when a person signs in with Google: a Gemini body inside
+# `{"model": …, "project": …, "request": {…}}`, the model a key beside it. The answer is wrapped likewise, in `response`.
+ENVELOPE_SEGMENT = "v1internal"
+
+# A path that ends like a model call and is none: a message added to a thread of OpenAI's Assistants API.
+NOT_MODEL_CALLS = ("/threads/",)
+
+
 def format_of(method: str, path: str) -> WireFormat | None:
     """The format of a model call, by the end of its path; None for every other request.
 
-    The host does not tell the format and prefixes differ (`/v1/…`, `/openai/v1/…`, `/api/v1/…`), so only the end counts.
+    The host does not tell the format and prefixes differ (`/v1/…`, `/openai/v1/…`, `/api/v1/…`), so only the end counts:
+    `/v1/messages/count_tokens`, `/v1/messages/batches`, `:countTokens`, `:batchGenerateContent` end differently.
     """
     if method != "POST":
         return None
     bare = path.partition("?")[0]
     for shape in SHAPES.values():
-        if bare.endswith(shape.path_ends):
+        if bare.endswith(shape.path_ends) and not any(part in bare for part in NOT_MODEL_CALLS):
             return shape.format
     return None
+
+
+def is_enveloped(path: str) -> bool:
+    """Whether the body is one of Code Assist's, with the Gemini request inside."""
+    return path.partition(":")[0].rpartition("/")[2] == ENVELOPE_SEGMENT

@@ -6,9 +6,14 @@ A column is added here with the next schema version as `since`, and by a migrati
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import os
+import time
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
-from typing import Any
+from itertools import count
+from typing import Any, TypeVar
+
+import msgspec
 
 from ringlet_mitm.rules.pricing import TOKEN_KINDS, Usage
 
@@ -102,3 +107,64 @@ class AttemptRow:
 def columns(row: type[RequestRow] | type[AttemptRow]) -> dict[str, str]:
     """Column name to SQL type, in table order."""
     return {item.name: item.metadata["sql"] for item in fields(row)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A spool line: what one exchange left, and the schema version it was written with."""
+
+    v: int = SCHEMA_VERSION
+    request: RequestRow
+    attempts: tuple[AttemptRow, ...] = ()
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Line)
+
+
+def encode_line(request: RequestRow, attempts: tuple[AttemptRow, ...]) -> bytes:
+    """One line of JSON, with its newline; money is text, so that no digit is lost."""
+    line = Line(request=request, attempts=attempts)
+    try:
+        return _encoder.encode(line) + b"\n"
+    except UnicodeEncodeError:
+        # mitmproxy hands on bytes that are not UTF-8 (of a path, say) as lone surrogates, which JSON cannot hold.
+        line = Line(request=_printable(request), attempts=tuple(_printable(attempt) for attempt in attempts))
+        return _encoder.encode(line) + b"\n"
+
+
+def decode_line(line: bytes) -> tuple[RequestRow, tuple[AttemptRow, ...]]:
+    """The rows of a line; columns it does not have get their defaults, columns unknown here are passed over.
+
+    Raises ValueError where it is no line of ours: torn, or without a column that every version has.
+    """
+    found = _decoder.decode(line)
+    return found.request, found.attempts
+
+
+_Row = TypeVar("_Row", RequestRow, AttemptRow)
+
+
+def _printable(row: _Row) -> _Row:
+    texts = ((item.name, getattr(row, item.name)) for item in fields(row))
+    return replace(
+        row, **{name: text.encode(errors="replace").decode() for name, text in texts if isinstance(text, str)}
+    )
+
+
+_process = os.urandom(4).hex()
+_numbers = count()
+
+
+def _renew_process() -> None:
+    global _process
+    _process = os.urandom(4).hex()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_process)
+
+
+def new_id() -> str:
+    """An id that sorts by time: nanoseconds, a running number, and 32 random bits that are this process's own."""
+    return f"{time.time_ns():016x}{next(_numbers) & 0xFFFF:04x}{_process}"

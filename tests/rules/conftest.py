@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -26,7 +26,7 @@ class Providers:
     """A registry of names only; it does not grow when the product learns new providers."""
 
     ids = ("anthropic", "openai", "groq", "minimax", "openrouter")
-    aliases = {"claude": "anthropic", "custom:https://llm.example/v1": "custom"}
+    aliases: ClassVar = {"claude": "anthropic", "custom:https://llm.example/v1": "custom"}
 
     def get(self, name: str) -> Provider | None:
         found = self.aliases.get(name, name)

@@ -70,12 +70,29 @@ HOLDS: dict[str, tuple[str, dict[str, Any], Truth]] = {
     "input-tokens-gt, bounds below": ("input-tokens-gt = 2000", {"bounds": (100, 2000)}, False),
     "input-tokens-gt, bounds around": ("input-tokens-gt = 2000", {"bounds": (2000, 2001)}, None),
     "input-tokens-lt 0 is never": ("input-tokens-lt = 0", {"bounds": (0, 9)}, False),
-    "all of a match, a cheap part settles it": ("stream = true, input-tokens-gt = 2000", {"stream": False, "bounds": (0, 9000)}, False),
+    "all of a match, a cheap part settles it": (
+        "stream = true, input-tokens-gt = 2000",
+        {"stream": False, "bounds": (0, 9000)},
+        False,
+    ),
     "all of a match, the unknown part is left": ("stream = true, input-tokens-gt = 2000", {"bounds": (0, 9000)}, None),
-    "any, a cheap part settles it": ("any = [{ input-tokens-gt = 2000 }, { stream = true }]", {"bounds": (0, 9000)}, True),
-    "any, the unknown part is left": ("any = [{ input-tokens-gt = 2000 }, { stream = false }]", {"bounds": (0, 9000)}, None),
+    "any, a cheap part settles it": (
+        "any = [{ input-tokens-gt = 2000 }, { stream = true }]",
+        {"bounds": (0, 9000)},
+        True,
+    ),
+    "any, the unknown part is left": (
+        "any = [{ input-tokens-gt = 2000 }, { stream = false }]",
+        {"bounds": (0, 9000)},
+        None,
+    ),
     "any, none": ("any = [{ thinking = true }, { stream = false }]", {}, False),
     "all": ("all = [{ thinking = false }, { stream = true }]", {}, True),
+    "all of a match, an unknown part does not hide one that fails": (
+        "input-tokens-gt = 100, input-tokens-lt = 40",
+        {"bounds": (50, 200)},
+        False,
+    ),
     "not unknown": ("not = { input-tokens-gt = 2000 }", {"bounds": (0, 9000)}, None),
     "not of several": ("not = { stream = true, thinking = true }", {}, True),
     "snake_case": ("input_tokens_gt = 2000, tool_use = true", {"exact_tokens": 2001}, True),
@@ -96,7 +113,9 @@ def test_every_condition_has_a_case() -> None:
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
-def test_bounds_never_contradict_the_count(make_book: Any, make_features: Any, low: int, more: int, exact: int, limit: int) -> None:
+def test_bounds_never_contradict_the_count(
+    make_book: Any, make_features: Any, low: int, more: int, exact: int, limit: int
+) -> None:
     """What bounds settle is what counting would have said."""
     low, high = min(low, exact), max(low + more, exact)
     book = make_book(f"input-tokens-lt = {limit}", f"input-tokens-gt = {limit}")
@@ -144,7 +163,9 @@ def test_the_reference_lists_every_key_with_an_example_that_loads(make_book: Any
 
 
 def test_walking_a_match_shows_its_nesting(make_book: Any) -> None:
-    tree = make_book("stream = true, any = [{ agent = 'a' }, { not = { agent = 'b', thinking = true } }]").rules[0].match
+    tree = (
+        make_book("stream = true, any = [{ agent = 'a' }, { not = { agent = 'b', thinking = true } }]").rules[0].match
+    )
     shown = [(depth, type(part).__name__ if isinstance(part, AnyOf | Not) else str(part)) for depth, part in walk(tree)]
     assert shown == [
         (0, "stream = true"),
@@ -167,4 +188,29 @@ def test_a_header_is_shown_unless_it_is_secret(make_features: Any, name: str, sh
 
 def test_a_key_in_a_path_is_not_shown(make_features: Any, make_book: Any) -> None:
     fact = make_book("path-prefix = '/'").rules[0].match.parts[0].fact
-    assert "AIzaSySecretSecretSecret" not in fact.shown(make_features(path="/v1beta/m:generateContent?key=AIzaSySecretSecretSecret"))
+    assert "AIzaSySecretSecretSecret" not in fact.shown(
+        make_features(path="/v1beta/m:generateContent?key=AIzaSySecretSecretSecret")
+    )
+
+
+def test_a_pattern_for_a_secret_is_not_shown(make_book: Any) -> None:
+    book = make_book("header = { x-api-key = 'sk-1*' }", "header = { x-api-key = 'sk-2*' }")
+    shown = [*book.labels, *(str(part) for rule in book.rules for _, part in walk(rule.match))]
+    assert not [text for text in shown if "sk-" in text]
+    assert len(set(book.labels)) == 3
+
+
+@pytest.mark.parametrize(
+    ("match", "given", "shown"),
+    [
+        ("output-tokens-gt = 1", {"max_output_tokens": None}, "not said"),
+        ("output-tokens-gt = 1", {"max_output_tokens": 32_000}, "32,000"),
+        ("agent = 'x'", {"agent": ""}, "not recognised"),
+        ("stream = true", {"stream": True}, "yes"),
+        ("tool-use = true", {"tools": 0}, "0"),
+    ],
+)
+def test_a_fact_is_shown_as_a_person_says_it(
+    make_book: Any, make_features: Any, match: str, given: dict[str, Any], shown: str
+) -> None:
+    assert make_book(match).rules[0].match.parts[0].fact.shown(make_features(**given)) == shown

@@ -23,7 +23,12 @@ def test_xdg_defaults_lie_under_the_users_folder() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "folder"),
-    [("XDG_CONFIG_HOME", "config"), ("XDG_DATA_HOME", "data"), ("XDG_STATE_HOME", "state"), ("XDG_CACHE_HOME", "cache")],
+    [
+        ("XDG_CONFIG_HOME", "config"),
+        ("XDG_DATA_HOME", "data"),
+        ("XDG_STATE_HOME", "state"),
+        ("XDG_CACHE_HOME", "cache"),
+    ],
 )
 def test_xdg_variables_are_obeyed(variable: str, folder: str) -> None:
     assert getattr(home_of({"HOME": "/u", variable: "/x"}), folder) == Path("/x/ringlet")

@@ -107,7 +107,13 @@ class TestBuiltIn:
 class TestRegistry:
     @pytest.mark.parametrize(
         ("name", "provider_id"),
-        [("anthropic", "anthropic"), ("Claude", "anthropic"), ("GPT", "openai"), ("google", "gemini"), ("nobody", None)],
+        [
+            ("anthropic", "anthropic"),
+            ("Claude", "anthropic"),
+            ("GPT", "openai"),
+            ("google", "gemini"),
+            ("nobody", None),
+        ],
     )
     def test_get_takes_ids_and_aliases_in_any_case(self, name: str, provider_id: str | None) -> None:
         found = BUILT_IN.get(name)
@@ -230,7 +236,10 @@ class TestOwnFiles:
         assert list(spec.urls.values()) == [url]
 
     def test_more_formats_are_said_by_paths(self) -> None:
-        spec = own(minimal() + '\n[paths]\nopenai-responses = "/responses"\nanthropic-messages = "https://h.example/v1/messages"')
+        spec = own(
+            minimal()
+            + '\n[paths]\nopenai-responses = "/responses"\nanthropic-messages = "https://h.example/v1/messages"'
+        )
         assert spec.urls == {
             RESPONSES: "https://h.example/v1/responses",
             MESSAGES: "https://h.example/v1/messages",
@@ -279,7 +288,13 @@ class TestOwnFiles:
 
     @pytest.mark.parametrize(
         "endpoint",
-        ["http://localhost:1234/v1", "http://127.0.0.1:8000/v1", "http://192.168.1.50:8000/v1", "http://box.lan/v1", "http://ollama:11434"],
+        [
+            "http://localhost:1234/v1",
+            "http://127.0.0.1:8000/v1",
+            "http://192.168.1.50:8000/v1",
+            "http://box.lan/v1",
+            "http://ollama:11434",
+        ],
     )
     def test_plain_http_is_for_this_machine_and_network(self, endpoint: str) -> None:
         spec = own(minimal(endpoint=f'"{endpoint}"'))
@@ -295,7 +310,9 @@ class TestOwnFiles:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param(minimal(endpont='"x"'), "x.toml:4: endpont: unknown key; did you mean 'endpoint'?", id="unknown key"),
+        pytest.param(
+            minimal(endpont='"x"'), "x.toml:4: endpont: unknown key; did you mean 'endpoint'?", id="unknown key"
+        ),
         pytest.param(
             minimal(shape='"antropic"'),
             "x.toml:2: shape: has to be 'anthropic', 'openai' or 'gemini'; did you mean 'anthropic'?",
@@ -305,16 +322,25 @@ class TestOwnFiles:
         pytest.param('name = "x"\nendpoint = "https://h"', "x.toml: shape: is missing", id="no shape"),
         pytest.param('shape = "openai"\nendpoint = "https://h"', "x.toml: name: is missing", id="no name"),
         pytest.param(
-            minimal(name='"a b"'), "x.toml:1: name: has to be a word of a-z, 0-9, '.', '_' and '-'", id="name with a space"
+            minimal(name='"a b"'),
+            "x.toml:1: name: has to be a word of a-z, 0-9, '.', '_' and '-'",
+            id="name with a space",
         ),
         pytest.param(minimal(key_env="3"), "x.toml:4: key-env: has to be text in quotes", id="wrong type"),
+        pytest.param(
+            minimal(key_env='"sk-proj-1"'),
+            "x.toml:4: key-env: has to be the name of a variable; keys are never in this file",
+            id="a key instead of its variable",
+        ),
         pytest.param(minimal(models='"a"'), "x.toml:4: models: has to be a list in brackets", id="no list"),
         pytest.param(
             minimal(auth='"beerer"'),
             "x.toml:4: auth: has to be 'bearer', 'x-api-key', 'x-goog-api-key' or 'none'; did you mean 'bearer'?",
             id="unknown scheme",
         ),
-        pytest.param(minimal(endpoint='"h/v1"'), "x.toml:3: endpoint: has to be a URL like https://host/v1", id="no URL"),
+        pytest.param(
+            minimal(endpoint='"h/v1"'), "x.toml:3: endpoint: has to be a URL like https://host/v1", id="no URL"
+        ),
         pytest.param(
             minimal(endpoint='"http://h.example/v1"'),
             "x.toml:3: endpoint: would send the key unencrypted to h.example; use https://, or say 'insecure = true'",
@@ -326,7 +352,9 @@ class TestOwnFiles:
             id="password in it",
         ),
         pytest.param(
-            minimal(endpoint='"https://h/v1?key=x"'), "x.toml:3: endpoint: must not have a query or fragment", id="query"
+            minimal(endpoint='"https://h/v1?key=x"'),
+            "x.toml:3: endpoint: must not have a query or fragment",
+            id="query",
         ),
         pytest.param(
             minimal() + "\n[prices]\nm = { inptu = 3 }",
@@ -340,11 +368,16 @@ class TestOwnFiles:
         ),
         pytest.param(
             minimal() + '\n[paths]\nopenai-chatt = "/x"',
-            "x.toml:5: paths.openai-chatt: has to be 'anthropic-messages', 'openai-chat', 'openai-responses' or 'gemini'; "
+            "x.toml:5: paths.openai-chatt: "
+            "has to be 'anthropic-messages', 'openai-chat', 'openai-responses' or 'gemini'; "
             "did you mean 'openai-chat'?",
             id="unknown format",
         ),
-        pytest.param(minimal(key_env='"A"') + '\nkey_env = "B"', "x.toml:5: key_env: stands here twice, also as 'key-env'", id="twice"),
+        pytest.param(
+            minimal(key_env='"A"') + '\nkey_env = "B"',
+            "x.toml:5: key_env: stands here twice, also as 'key-env'",
+            id="twice",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:

@@ -35,7 +35,11 @@ SHOWN = [
     ("json token", f'{{"refresh_token":"{KEY}"}}', f'{{"refresh_token":"{MASK}"}}'),
     ("assignment", f"ANTHROPIC_API_KEY={KEY} claude", f"ANTHROPIC_API_KEY={MASK} claude"),
     ("python repr", f"{{'password': '{KEY}'}}", f"{{'password': '{MASK}'}}"),
-    ("query", f"/v1beta/models/m:generateContent?key={KEY}&alt=sse", f"/v1beta/models/m:generateContent?key={MASK}&alt=sse"),
+    (
+        "query",
+        f"/v1beta/models/m:generateContent?key={KEY}&alt=sse",
+        f"/v1beta/models/m:generateContent?key={MASK}&alt=sse",
+    ),
     ("later in a query", f"https://h/x?alt=sse&access_token={KEY}#f", f"https://h/x?alt=sse&access_token={MASK}#f"),
     ("password in a url", f"http://user:{KEY}@proxy:3128/", f"http://user:{MASK}@proxy:3128/"),
     ("json web token", f"eyJhbGciOiJI.eyJzdWIiOiIx{KEY}.{KEY}", f"eyJhbGciOiJI.eyJ{MASK}"),

@@ -124,22 +124,37 @@ class TestGoingElsewhere:
 @pytest.mark.parametrize(
     ("route", "request_", "requested", "pin", "model"),
     [
-        pytest.param(Route("groq", "m"), CLAUDE, "claude-x", ProfilePin("groq", "pin"), "m", id="the rule's goes first"),
+        pytest.param(
+            Route("groq", "m"), CLAUDE, "claude-x", ProfilePin("groq", "pin"), "m", id="the rule's goes first"
+        ),
         pytest.param(Route("groq"), CLAUDE, "claude-x", ProfilePin("groq", "pin"), "pin", id="then the profile's pin"),
         pytest.param(Route("claude"), CLAUDE, "claude-x", ProfilePin("anthropic", "pin"), "pin", id="pin, by an alias"),
         pytest.param(
-            Route("groq"), CLAUDE, "claude-x", ProfilePin("anthropic", "pin"), "openai/gpt-oss-120b", id="no other's pin"
+            Route("groq"),
+            CLAUDE,
+            "claude-x",
+            ProfilePin("anthropic", "pin"),
+            "openai/gpt-oss-120b",
+            id="no other's pin",
         ),
         pytest.param(Route("anthropic"), CODEX, "claude-x", None, "claude-x", id="then the requested, if it is there"),
         pytest.param(Route("anthropic"), CODEX, "gpt-5", None, "claude-sonnet-5-5", id="else the default"),
-        pytest.param(Route("openrouter"), CLAUDE, "claude-opus-4-1-20250805", None, "anthropic/claude-opus-4.1", id="by its slug"),
+        pytest.param(
+            Route("openrouter"), CLAUDE, "claude-opus-4-1-20250805", None, "anthropic/claude-opus-4.1", id="by its slug"
+        ),
         pytest.param(Route("free"), CLAUDE, "claude-x", None, "claude-x", id="no default: what was asked for"),
         pytest.param(Route("gw"), CLAUDE, "claude-x", None, "big", id="own provider with a default"),
-        pytest.param(Route("groq", "groq/llama-3.1-8b-instant"), CLAUDE, "x", None, "llama-3.1-8b-instant", id="prefix goes"),
+        pytest.param(
+            Route("groq", "groq/llama-3.1-8b-instant"), CLAUDE, "x", None, "llama-3.1-8b-instant", id="prefix goes"
+        ),
         pytest.param(Route("openrouter", "openai/gpt-4o"), CLAUDE, "x", None, "openai/gpt-4o", id="slug stays"),
         pytest.param(Route(), CLAUDE, "claude-x", ProfilePin(None, "pin"), "pin", id="passed through, pinned"),
-        pytest.param(Route(), CLAUDE, "claude-x", ProfilePin("groq", "pin"), "claude-x", id="passed through, other's pin"),
-        pytest.param(Route(None, "m"), CLAUDE, "claude-x", ProfilePin(None, "pin"), "m", id="passed through, rule's model"),
+        pytest.param(
+            Route(), CLAUDE, "claude-x", ProfilePin("groq", "pin"), "claude-x", id="passed through, other's pin"
+        ),
+        pytest.param(
+            Route(None, "m"), CLAUDE, "claude-x", ProfilePin(None, "pin"), "m", id="passed through, rule's model"
+        ),
         pytest.param(Route("groq"), CLAUDE, "", None, "openai/gpt-oss-120b", id="nobody knows what was asked"),
     ],
 )
@@ -159,7 +174,11 @@ class TestOwnKeys:
     def test_replace_the_agents_own_account(self, route: Route) -> None:
         target = one(route, pin=self.PIN)
         assert (target.as_asked, target.key_ref) == (False, KeyRef(("ANTHROPIC_WORK_KEY",)))
-        assert (target.endpoint.host, target.format, target.model) == ("api.anthropic.com", MESSAGES, "claude-sonnet-4-5")
+        assert (target.endpoint.host, target.format, target.model) == (
+            "api.anthropic.com",
+            MESSAGES,
+            "claude-sonnet-4-5",
+        )
 
     def test_do_not_force_a_format_on_what_is_passed_through(self) -> None:
         request = asked(CHAT, "api.anthropic.com", "/v1/chat/completions")

@@ -1,0 +1,229 @@
+"""The stand-in vendor: every vendor's model API on one loopback port, with real TLS under the vendors' real names.
+
+The demo and the tests send through the proxy to it. It checks keys and bodies as the vendors do, and keeps what it received.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPHeaders
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from ringlet_mitm.cli.demo.certificates import server_context
+from ringlet_mitm.cli.demo.replies import STYLES, Json, gemini_array
+from ringlet_mitm.cli.demo.script import Answer, answer
+
+HOSTS = (
+    "api.anthropic.com",
+    "api.openai.com",
+    "generativelanguage.googleapis.com",
+    "api.groq.com",
+    "openrouter.ai",
+    "api.minimax.io",
+    "api.x.ai",
+    "api.deepseek.com",
+    "chatgpt.com",
+    "example.com",
+)
+ENDS = {"/messages": "messages", "/chat/completions": "chat", "/responses": "responses"}
+BODY_LIMIT = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One request as it arrived; `connection` tells TCP connections apart."""
+
+    host: str
+    method: str
+    path: str
+    query: str
+    headers: HTTPHeaders = field(repr=False)
+    body: bytes = field(repr=False)
+    connection: str = ""
+
+
+class _Refusal(Exception):
+    def __init__(self, status: int, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.kind, self.message = status, kind, message
+
+
+class _Handler(RequestHandler):
+    def initialize(self, vendor: Vendor) -> None:
+        self.vendor = vendor
+
+    async def _answer(self) -> None:
+        request = self.request
+        host = request.host.partition(":")[0]
+        peer = ":".join(str(part) for part in request.connection.context.address[:2])  # type: ignore[union-attr]
+        seen = Seen(host, request.method or "", request.path, request.query, request.headers, request.body, peer)
+        self.vendor.seen.append(seen)
+        try:
+            style, stream = _style(seen)
+            if not style:
+                self._json(200, {"object": "list", "data": [], "ok": True})
+                return
+            _check_key(style, seen)
+            body = _body(style, seen)
+            said = answer(host, _model(style, seen, body), body, seen.body)
+            await self._reply(style, said, body, stream or bool(body.get("stream")), seen)
+        except _Refusal as refusal:
+            self._json(refusal.status, _error(style, refusal))
+        except StreamClosedError:
+            return
+
+    get = post = put = delete = _answer  # type: ignore[assignment]
+
+    async def _reply(self, style: str, said: Answer, body: Json, stream: bool, seen: Seen) -> None:
+        if not stream:
+            self._json(200, STYLES[style].whole(said))
+            return
+        as_array = style == "gemini" and "alt=sse" not in seen.query
+        self.set_header("content-type", "application/json" if as_array else "text/event-stream")
+        self.set_header("cache-control", "no-cache")
+        frames: Iterator[bytes] = gemini_array(said) if as_array else STYLES[style].stream(said, body)
+        for frame in frames:
+            self.write(frame)
+            await self.flush()
+            if self.vendor.delay_ms:
+                await asyncio.sleep(self.vendor.delay_ms / 1000)
+
+    def _json(self, status: int, body: Json) -> None:
+        self.set_status(status)
+        self.set_header("content-type", "application/json")
+        self.write(json.dumps(body))
+
+    def compute_etag(self) -> None:
+        """Vendors send none."""
+
+
+class _Server(HTTPServer):
+    connections = 0
+
+    def handle_stream(self, stream: IOStream, address: tuple[str, int]) -> None:
+        self.connections += 1
+        super().handle_stream(stream, address)
+
+
+class Vendor:
+    """The running stand-in; use it as a context manager. `delay_ms` is the pause between the pieces of a stream."""
+
+    def __init__(self, *, delay_ms: int = 0, hosts: tuple[str, ...] = HOSTS) -> None:
+        self.delay_ms = delay_ms
+        self.seen: list[Seen] = []
+        self.port = 0
+        self._hosts = hosts
+        self._folder = tempfile.TemporaryDirectory(prefix="stand-in-vendor-")
+        self._context, self.ca_file = server_context(Path(self._folder.name), hosts)
+        self._loop = asyncio.new_event_loop()
+        self._server: _Server | None = None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stand-in vendor", daemon=True)
+
+    @property
+    def connections(self) -> int:
+        """TCP connections accepted so far."""
+        return self._server.connections if self._server else 0
+
+    @property
+    def connect_to(self) -> list[str]:
+        """Where to go instead of the vendors' addresses, as for curl's --connect-to."""
+        return [f"{host}:443:127.0.0.1:{self.port}" for host in self._hosts]
+
+    def start(self) -> Vendor:
+        """Serve from a thread; returns once the port is open."""
+        self._thread.start()
+        self._ready.wait(10)
+        return self
+
+    def stop(self) -> None:
+        """End the thread and delete the keys."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._folder.cleanup()
+
+    def __enter__(self) -> Vendor:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._open())
+        self._loop.run_forever()
+        assert self._server is not None
+        self._server.stop()
+        self._loop.run_until_complete(self._server.close_all_connections())
+        self._loop.close()
+
+    async def _open(self) -> None:
+        sockets = bind_sockets(0, "127.0.0.1", family=socket.AF_INET)
+        self.port = sockets[0].getsockname()[1]
+        application = Application([(r".*", _Handler, {"vendor": self})], log_function=lambda handler: None)
+        self._server = _Server(application, ssl_options=self._context, max_buffer_size=BODY_LIMIT, max_body_size=BODY_LIMIT)
+        self._server.add_sockets(sockets)
+        self._ready.set()
+
+
+def _style(seen: Seen) -> tuple[str, bool]:
+    """The format of a model call and whether its path asks for a stream; "" for any other path."""
+    if seen.method != "POST":
+        return "", False
+    if ":generateContent" in seen.path or ":streamGenerateContent" in seen.path:
+        return "gemini", ":stream" in seen.path
+    return next((style for end, style in ENDS.items() if seen.path.endswith(end)), ""), False
+
+
+def _check_key(style: str, seen: Seen) -> None:
+    headers = seen.headers
+    bearer = headers.get("authorization", "").removeprefix("Bearer ").strip()
+    keys = {
+        "messages": (headers.get("x-api-key"), bearer),
+        "gemini": (headers.get("x-goog-api-key"), bearer, "key=" in seen.query),
+    }
+    if not any(keys.get(style, (bearer,))):
+        raise _Refusal(401, "authentication_error", "no API key was sent")
+
+
+def _body(style: str, seen: Seen) -> Json:
+    try:
+        body: Any = json.loads(seen.body)
+    except ValueError as error:
+        raise _Refusal(400, "invalid_request_error", f"the body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise _Refusal(400, "invalid_request_error", "the body is not an object")
+    needed = {"messages": ("model", "messages", "max_tokens"), "chat": ("model", "messages"), "gemini": ("contents",)}
+    for key in needed.get(style, ("model", "input")):
+        if key not in body:
+            raise _Refusal(400, "invalid_request_error", f"{key}: field required")
+    return body
+
+
+def _model(style: str, seen: Seen, body: Json) -> str:
+    if style == "gemini":
+        return seen.path.rpartition("/")[2].partition(":")[0]
+    return str(body["model"])
+
+
+def _error(style: str, refusal: _Refusal) -> Json:
+    if style == "messages":
+        return {"type": "error", "error": {"type": refusal.kind, "message": refusal.message}, "request_id": "req_A"}
+    if style == "gemini":
+        word = "UNAUTHENTICATED" if refusal.status == 401 else "INVALID_ARGUMENT"
+        return {"error": {"code": refusal.status, "message": refusal.message, "status": word}}
+    code = "invalid_api_key" if refusal.status == 401 else None
+    return {"error": {"message": refusal.message, "type": refusal.kind, "param": None, "code": code}}

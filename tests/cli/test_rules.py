@@ -1,0 +1,208 @@
+"""`rules check`, `rules explain`, `rules conditions`, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ringlet_mitm.cli.rules import command
+from ringlet_mitm.rules.errors import ConfigError, UsageError
+from ringlet_mitm.rules.home import home_of
+from ringlet_mitm.rules.matching import MATCH_KEYS
+from ringlet_mitm.rules.profiles import Profile, save_profile
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+CAPTURES = sorted((FIXTURES / "captures").glob("*.json"))
+REFERENCE = FIXTURES / "routing" / "good" / "reference-routing.toml"
+BODY = {
+    "model": "claude-sonnet-4-5",
+    "max_tokens": 100,
+    "system": "s",
+    "messages": [{"role": "user", "content": "hello"}],
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("ANTHROPIC_API_KEY", "GROQ_API_KEY", "OPENAI_API_KEY", "MINIMAX_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RINGLET_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def work(home: Path) -> Path:
+    """The routing file of a profile `work`."""
+    save_profile(home_of({"RINGLET_HOME": str(home)}), Profile(name="work", provider="anthropic"))
+    return home / "profiles" / "work" / "routing.toml"
+
+
+def run(*words: str | Path, stdin: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(command, [str(word) for word in words], input=stdin)
+
+
+def test_check_of_a_good_file(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "r.toml"
+    file.write_text('[[rule]]\nmatch.stream = true\nto = "groq"\n[default]\nto = "anthropic"\nmodel = "m"\n')
+    result = run("check", file)
+    assert (result.exit_code, result.output) == (0, f"{file}: OK, 1 rule, everything else goes to anthropic, model m\n")
+
+
+def test_check_warns_with_lines_and_passes(home: Path) -> None:
+    result = run("check", REFERENCE)
+    first, last = result.output.splitlines()
+    assert first.startswith(f"{REFERENCE}:2: warning: tool-use → anthropic: takes nearly every turn")
+    assert last == f"{REFERENCE}: OK, 3 rules, everything else goes to anthropic, model claude-haiku-4-5, 1 warning"
+    assert result.exit_code == 0
+
+
+def test_check_lists_every_error_and_exits_with_2(home: Path) -> None:
+    file = FIXTURES / "routing" / "broken" / "several.toml"
+    result = run("check", file)
+    expected = [f"ringlet-mitm: {file.parent}/{line}" for line in file.with_suffix(".txt").read_text().splitlines()]
+    assert (result.exit_code, result.stderr.splitlines(), result.stdout) == (2, expected, "")
+
+
+def test_check_of_a_profile(work: Path) -> None:
+    work.write_text('[[rule]]\nmatch.stream = true\nto = "groq"\n')
+    assert run("check", "--profile", "work").output == f"{work}: OK, 1 rule, everything else goes to anthropic\n"
+
+
+def test_check_of_a_profile_without_rules(work: Path) -> None:
+    result = run("check", "--profile", "work")
+    assert (result.exit_code, result.output) == (
+        0,
+        f"{work}: not there, so there are no rules: everything goes to anthropic\n",
+    )
+
+
+def test_check_says_that_a_profile_does_not_use_its_rules(home: Path, work: Path) -> None:
+    save_profile(home_of({"RINGLET_HOME": str(home)}), Profile(name="work", proxy="none"))
+    work.write_text("")
+    assert "profile 'work' does not use them" in run("check", "--profile", "work").output
+
+
+def test_a_persons_own_provider_is_known(home: Path, work: Path) -> None:
+    (home / "providers").mkdir()
+    (home / "providers" / "mine.toml").write_text(
+        'name = "mine"\nshape = "openai"\nendpoint = "https://llm.example/v1"\n'
+    )
+    work.write_text('[[rule]]\nmatch.stream = true\nto = "mine"\n')
+    assert run("check", "--profile", "work").exit_code == 0
+
+
+REFUSED: dict[str, tuple[list[str], type[Exception], str]] = {
+    "a profile that is not there": (["check", "--profile", "nope"], UsageError, "there is no profile 'nope'"),
+    "a file that is not there": (["check", "nope.toml"], ConfigError, "nope.toml: cannot be read: No such file"),
+    "a request that is not there": (["explain", "nope.json"], ConfigError, "nope.json: cannot be read: No such file"),
+    "a header without a colon": (["explain", "-", "-H", "x"], UsageError, "write it as 'name: value'"),
+}
+
+
+@pytest.mark.parametrize(("words", "kind", "said"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_done_is_said(home: Path, words: list[str], kind: type[Exception], said: str) -> None:
+    error = run(*words, stdin=json.dumps(BODY)).exception
+    assert isinstance(error, kind)
+    assert said in str(error)
+
+
+def test_a_routing_file_that_is_not_text(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "r.toml"
+    file.write_bytes(b"\xff")
+    assert str(run("check", file).exception) == f"{file}: is not UTF-8 text"
+
+
+def test_errors_are_one_line_and_exit_code_2(home: Path) -> None:
+    """Through the program itself, as it is installed."""
+    code = "from ringlet_mitm.cli.main import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "rules", "explain", "-"], input=b"{}", capture_output=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert ran.stderr.decode().splitlines() == [
+        "ringlet-mitm: - does not tell its wire format; give --path, as in --path /v1/messages"
+    ]
+
+
+def explained(*words: str | Path, stdin: str | bytes | None = None) -> dict[str, Any]:
+    result = run("explain", *words, "--json", stdin=stdin)
+    assert result.exit_code == 0, result.exception
+    said: dict[str, Any] = json.loads(result.output)
+    return said
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_every_capture_can_be_explained(work: Path, path: Path) -> None:
+    work.write_text(REFERENCE.read_text())
+    said = explained(path, "--profile", "work")
+    assert said["decision"]["label"] in [rule["label"] for rule in said["rules"]] + [said["default"]["label"]]
+    assert said["request"]["counted_tokens"] > 0
+    assert run("explain", path, "--profile", "work").exit_code == 0
+
+
+def test_a_small_body_goes_to_the_rule_for_small_ones(work: Path) -> None:
+    work.write_text('[[rule]]\nmatch.input-tokens-lt = 2000\nto = "minimax"\nmodel = "MiniMax-M2"\n')
+    said = explained("-", "--profile", "work", stdin=json.dumps(BODY))
+    assert said["decision"]["label"] == "input-tokens-lt → minimax"
+    assert 0 < said["decision"]["estimate"] < 100
+    leg = said["rewrite"][0]
+    assert (leg["model"], leg["edits"], leg["key_is_set"]) == ("MiniMax-M2", 1, False)
+    assert leg["url"].startswith("https://api.minimax.io/")
+
+
+def test_what_stays_keeps_the_agents_credentials(work: Path) -> None:
+    leg = explained("-", "--profile", "work", stdin=json.dumps(BODY))["rewrite"][0]
+    assert (leg["host_changes"], leg["edits"]) == (False, 0)
+    assert leg["credentials"].startswith("the agent's own stay")
+
+
+def test_another_routing_file_can_be_tried(work: Path, tmp_path: Path) -> None:
+    file = tmp_path / "new.toml"
+    file.write_text('[[rule]]\nmatch.header = { x-tier = "cheap*" }\nto = "anthropic"\nmodel = "claude-haiku-4-5"\n')
+    words = ["-", "--profile", "work", "--rules", file, "-H", "X-Tier: cheapest"]
+    assert explained(*words, stdin=json.dumps(BODY))["decision"]["model"] == "claude-haiku-4-5"
+
+
+def test_a_rule_that_needs_translation_is_said_to_be_refused(work: Path) -> None:
+    work.write_text('[[rule]]\nmatch.always = true\nto = "groq"\n')
+    leg = explained("-", "--profile", "work", stdin=json.dumps(BODY))["rewrite"][0]
+    assert "always → groq" in leg["refusal"]
+
+
+def test_a_body_that_cannot_be_read_is_explained_too(work: Path) -> None:
+    said = explained("-", "--profile", "work", "--path", "/v1/messages", stdin=b"\xff{")
+    assert said["request"]["unreadable"]
+    assert said["decision"]["label"] == "default → anthropic"
+
+
+def test_rules_that_are_off_are_not_asked(home: Path, work: Path) -> None:
+    save_profile(home_of({"RINGLET_HOME": str(home)}), Profile(name="work", proxy="none"))
+    work.write_text('[[rule]]\nmatch.always = true\nto = "groq"\n')
+    assert explained("-", "--profile", "work", stdin=json.dumps(BODY))["rules"] == []
+
+
+def test_without_a_profile_everything_passes_through(home: Path) -> None:
+    assert explained("-", stdin=json.dumps(BODY))["decision"]["label"] == "default → passthrough"
+
+
+def test_no_key_is_printed(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MINIMAX_API_KEY", "sk-mini-secretsecretsecret")
+    work.write_text('[[rule]]\nmatch.header = { x-api-key = "sk-ant-*" }\nto = "minimax"\n')
+    words = ["explain", "-", "--profile", "work", "-H", "x-api-key: sk-ant-agentagentagent"]
+    result = run(*words, stdin=json.dumps(BODY))
+    assert "decision: header.x-api-key → minimax" in result.output
+    assert "agentagent" not in result.output
+    assert "secretsecret" not in result.output
+
+
+def test_the_conditions_are_listed(home: Path) -> None:
+    lines = run("conditions").output.splitlines()
+    assert [line.split(" = ")[0] for line in lines[1 : 1 + len(MATCH_KEYS)]] == list(MATCH_KEYS)
+    assert len(json.loads(run("conditions", "--json").output)) == len(MATCH_KEYS)
+    assert run("conditions", "--markdown").output.count("\n") == len(MATCH_KEYS) + 2
