@@ -24,7 +24,8 @@ from ringlet_mitm.rules.reachability import warnings
 from ringlet_mitm.rules.routing import Decision, decide, decide_unreadable
 from ringlet_mitm.rules.rulebook import RuleBook, load_rulebook
 from ringlet_mitm.rules.targets import Target, line_up
-from ringlet_mitm.rules.tokens import Calibration, TokenMemo, count, load_encoder
+from ringlet_mitm.rules.encoder import load_encoder
+from ringlet_mitm.rules.tokens import Calibration, TokenMemo, count
 
 STDIN = "-"
 DEFAULT_PROFILE = "default"

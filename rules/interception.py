@@ -1,0 +1,82 @@
+"""Which hosts are looked into: where agents *send*, not where we send. Everything else stays encrypted, or is refused.
+
+Loopback is refused because a request through the proxy comes from this machine: it would get past what protects mitmweb's
+interface and other local servers from web pages. An agent's own loopback servers are reached around the proxy (NO_PROXY).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from ringlet_mitm.rules.agents import AgentPreset, all_hosts
+from ringlet_mitm.rules.errors import ConfigError
+
+HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[?[0-9a-f:]+:[0-9a-f:]*\]?")
+
+
+class HostVerdict(Enum):
+    """What happens to a connection."""
+
+    DECRYPT = "decrypt"
+    TUNNEL = "tunnel"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPolicy:
+    """The hosts to decrypt; `*.example.com` covers every name below example.com."""
+
+    hosts: frozenset[str]
+    _suffixes: tuple[str, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        suffixes = tuple(sorted(host[1:] for host in self.hosts if host.startswith("*.")))
+        object.__setattr__(self, "_suffixes", suffixes)
+
+    @classmethod
+    def of(cls, presets: Iterable[AgentPreset], extra: Iterable[str] = ()) -> HostPolicy:
+        """The agents' hosts and a profile's own; raises ConfigError for what cannot be a host's name."""
+        return cls(all_hosts(presets) | {_checked(host) for host in extra})
+
+    def verdict(self, host: str, port: int) -> HostVerdict:
+        """What to do with a connection to `host`; a profile that names a loopback host wants it."""
+        name = host.strip("[]").rstrip(".").lower()
+        if name in self.hosts or (self._suffixes and name.endswith(self._suffixes)):
+            return HostVerdict.DECRYPT
+        return HostVerdict.REFUSE if is_loopback(name) else HostVerdict.TUNNEL
+
+    def patterns(self) -> tuple[str, ...]:
+        """Regular expressions for the hosts to decrypt, each for a whole name."""
+        return tuple(_pattern(host) for host in sorted(self.hosts))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, in any spelling that a resolver takes (127.1, 0x7f000001, ::ffff:127.0.0.1)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        try:
+            address = ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, UnicodeError):
+            return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = mapped or address
+    return address.is_loopback or address.is_unspecified
+
+
+def _checked(host: str) -> str:
+    name = host.strip().rstrip(".").lower()
+    if HOST.fullmatch(name) is None:
+        raise ConfigError(f"intercept: '{host}' is not a host name; write it as api.example.com or *.example.com")
+    return name.strip("[]")
+
+
+def _pattern(host: str) -> str:
+    return rf"[^:]+{re.escape(host[1:])}" if host.startswith("*.") else re.escape(host)
