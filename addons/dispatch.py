@@ -5,6 +5,7 @@ Each attempt, the first included, goes through `_send`; the agent's request is k
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,12 +27,11 @@ from ringlet_mitm.rules.errors import NoKey, RingletError
 from ringlet_mitm.rules.failures import Failure, FailureKind, ProviderError
 from ringlet_mitm.rules.peek import AgentRequest, Peek, Unreadable, peek
 from ringlet_mitm.rules.reliability import Attempt
-from ringlet_mitm.rules.routing import NEED_TOKENS, Decision, decide, decide_unreadable
+from ringlet_mitm.rules.routing import NEED_TOKENS, Decision, Route, decide, decide_unreadable
 from ringlet_mitm.rules.shapes import format_of
 from ringlet_mitm.rules.targets import Target, line_up
 
 BODY_LIMIT = 256 * 1024 * 1024
-COUNT_ALWAYS_BYTES = 1024 * 1024
 
 
 class Dispatch:
@@ -47,7 +47,7 @@ class Dispatch:
         """Take a model call in and send it where the rules say, or answer with an error that the agent understands."""
         if flow.response is not None:
             return
-        exchange = self._take_in(flow)
+        exchange = await self._take_in(flow)
         if exchange is None:
             return
         attach(flow, exchange)
@@ -57,7 +57,7 @@ class Dispatch:
         except RingletError as error:
             _refuse(flow, exchange, error)
 
-    def _take_in(self, flow: http.HTTPFlow) -> Exchange | None:
+    async def _take_in(self, flow: http.HTTPFlow) -> Exchange | None:
         request = flow.request
         wire_format = format_of(request.method, request.path)
         if wire_format is None:
@@ -65,9 +65,9 @@ class Dispatch:
         direct = asks_proxy(flow)
         if not direct and not self._decrypted(request.host):
             return None
+        started_us = time.time_ns() // 1000
         raw = request.raw_content or b""
-        encoding = request.headers.get("content-encoding", "")
-        body = decode_whole(raw, encoding, BODY_LIMIT) if encoding else raw
+        body = await _decoded(raw, request.headers.get("content-encoding", ""))
         asked = AgentRequest(
             format=wire_format,
             method=request.method,
@@ -79,7 +79,7 @@ class Dispatch:
             body=raw if body is None else body,
             direct=direct,
         )
-        return Exchange(id=new_id(), started_us=time.time_ns() // 1000, request=asked)
+        return Exchange(id=new_id(), started_us=started_us, request=asked)
 
     async def _route(self, exchange: Exchange) -> None:
         started = time.perf_counter_ns()
@@ -93,7 +93,11 @@ class Dispatch:
             seen, decision = await self._decide(exchange, seen)
         exchange.turn = Turn(request, seen, decision)
         features = None if isinstance(seen, Unreadable) else seen.features
-        exchange.targets = line_up(decision.route, request, features, ruling.registry, ruling.pin)
+        targets = line_up(decision.route, request, features, ruling.registry, ruling.pin)
+        if features is None and targets[0].format is not request.format:
+            # Nobody can translate what nobody can read: the host that it was meant for says what is wrong with it.
+            targets = line_up(Route(), request, None, ruling.registry)
+        exchange.targets = targets
         exchange.decision_us = (time.perf_counter_ns() - started) // 1000
 
     async def _decide(self, exchange: Exchange, seen: Peek) -> tuple[Peek, Decision]:
@@ -132,6 +136,13 @@ class Dispatch:
         if secret is None and target.key_ref and target.auth != "none":
             secret = self._vault.get(target.key_ref, target.provider)
         return sign(outbound, target.auth, secret), target.key_ref.label if target.key_ref else ""
+
+
+async def _decoded(raw: bytes, encoding: str) -> bytes | None:
+    """A body with its content-encoding undone, in a thread, since a kilobyte may hold a gigabyte; None where that does not go."""
+    if not encoding:
+        return raw
+    return await asyncio.to_thread(decode_whole, raw, encoding, BODY_LIMIT)
 
 
 def _refuse(flow: http.HTTPFlow, exchange: Exchange, error: RingletError) -> None:

@@ -103,6 +103,12 @@ class Proxy:
             "uptime_s": round(time.monotonic() - self.started),
         }
 
+    def warm(self) -> None:
+        """Load what the first request would wait for."""
+        if self.live.ruling.book.counts_tokens:
+            self.counter.warm()
+        self.prices.warm()
+
     def _decrypted(self, host: str) -> bool:
         return self.policy.verdict(host, 443) is HostVerdict.DECRYPT
 
@@ -121,7 +127,7 @@ class Background:
         proxy = self._proxy
         install(asyncio.get_running_loop(), proxy.setup.detours)
         proxy.writer.start()
-        threading.Thread(target=proxy.prices.warm, name="prices", daemon=True).start()
+        threading.Thread(target=proxy.warm, name="warming up", daemon=True).start()
         if proxy.setup.announce:
             proxy.setup.announce(_rules_line(proxy), _address())
 

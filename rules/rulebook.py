@@ -16,10 +16,10 @@ from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError, V
 from pydantic_core import PydanticCustomError
 
 from ringlet_mitm.rules.complaints import complaint
-from ringlet_mitm.rules.conditions import Test, Text
+from ringlet_mitm.rules.conditions import Cost, Term, Test, Text
 from ringlet_mitm.rules.document import Document, KeyPath
 from ringlet_mitm.rules.errors import ConfigError, nearest
-from ringlet_mitm.rules.matching import Match, compiled, words
+from ringlet_mitm.rules.matching import Match, compiled, walk, words
 
 PASSTHROUGH = "passthrough"
 DEFAULT = "default"
@@ -151,6 +151,12 @@ class RuleBook:
     def labels(self) -> tuple[str, ...]:
         """Every label that a row can carry, the default's last."""
         return (*(rule.label for rule in self.rules), self.default.label)
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether a rule may hang on an exact token count."""
+        nodes = (node for rule in self.rules for _, node in walk(rule.match))
+        return any(isinstance(node, Term) and node.cost is Cost.TOKENS for node in nodes)
 
 
 _ROUTING_FILE: TypeAdapter[RoutingFile] = TypeAdapter(RoutingFile)

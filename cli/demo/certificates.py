@@ -15,6 +15,19 @@ from cryptography.x509.oid import NameOID
 
 LIFETIME = datetime.timedelta(days=2)
 
+# Python from 3.13 on refuses a CA that does not say so.
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 def server_context(folder: Path, hosts: Iterable[str]) -> tuple[ssl.SSLContext, Path]:
     """A TLS context that can speak for all `hosts`, and the CA file to trust; keys stay in `folder`."""
@@ -24,6 +37,7 @@ def server_context(folder: Path, hosts: Iterable[str]) -> tuple[ssl.SSLContext, 
         _builder(ca_name, ca_name, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
+        .add_extension(SIGNS_CERTIFICATES, critical=True)
         .sign(ca_key, hashes.SHA256())
     )
     leaf_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in vendor")])

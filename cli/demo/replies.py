@@ -80,13 +80,18 @@ def messages_stream(answer: Answer, body: Json) -> Frames:
     yield _named("ping", {"type": "ping"})
     for index, block in enumerate(_messages_blocks(answer)):
         yield from _messages_block(index, block, answer)
-    closing = {"type": "message_delta", "delta": {"stop_reason": "tool_use" if answer.tool else "end_turn", "stop_sequence": None}}
+    closing = {
+        "type": "message_delta",
+        "delta": {"stop_reason": "tool_use" if answer.tool else "end_turn", "stop_sequence": None},
+    }
     yield _named("message_delta", closing | {"usage": _messages_usage(answer, answer.output + answer.reasoning)})
     yield _named("message_stop", {"type": "message_stop"})
 
 
 def _messages_block(index: int, block: Json, answer: Answer) -> Frames:
-    empty: Json = {"thinking": {"thinking": "", "signature": ""}, "text": {"text": ""}, "tool_use": {"input": {}}}[block["type"]]
+    empty: Json = {"thinking": {"thinking": "", "signature": ""}, "text": {"text": ""}, "tool_use": {"input": {}}}[
+        block["type"]
+    ]
     start = {"type": "content_block_start", "index": index, "content_block": block | empty}
     yield _named("content_block_start", start)
     deltas: list[Json] = []
@@ -210,14 +215,18 @@ def responses_stream(answer: Answer, body: Json) -> Frames:
 def _responses_item(event: Callable[..., bytes], index: int, item: Json, answer: Answer) -> Frames:
     place = {"item_id": item["id"], "output_index": index}
     if answer.tool:
-        yield event("response.output_item.added", output_index=index, item=item | {"status": "in_progress", "arguments": ""})
+        yield event(
+            "response.output_item.added", output_index=index, item=item | {"status": "in_progress", "arguments": ""}
+        )
         for piece in _pieces(answer.tool.json):
             yield event("response.function_call_arguments.delta", **place, delta=piece)
         yield event("response.function_call_arguments.done", **place, arguments=answer.tool.json, name=answer.tool.name)
     else:
         place |= {"content_index": 0}
         part = item["content"][0]
-        yield event("response.output_item.added", output_index=index, item=item | {"status": "in_progress", "content": []})
+        yield event(
+            "response.output_item.added", output_index=index, item=item | {"status": "in_progress", "content": []}
+        )
         yield event("response.content_part.added", **place, part=part | {"text": ""})
         for word in answer.text:
             yield event("response.output_text.delta", **place, delta=word, logprobs=[])
@@ -233,7 +242,10 @@ def _gemini_chunk(answer: Answer, parts: list[Json], *, last: bool) -> Json:
     candidate: Json = {"content": {"role": "model", "parts": parts}, "index": 0}
     if last:
         candidate["finishReason"] = "STOP"
-        usage |= {"candidatesTokenCount": answer.output, "totalTokenCount": answer.prompt + answer.output + answer.reasoning}
+        usage |= {
+            "candidatesTokenCount": answer.output,
+            "totalTokenCount": answer.prompt + answer.output + answer.reasoning,
+        }
         usage["thoughtsTokenCount"] = answer.reasoning
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": answer.model, "responseId": "A"}
 

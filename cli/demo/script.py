@@ -49,7 +49,11 @@ class Answer:
 def answer(host: str, model: str, body: dict[str, Any], raw: bytes) -> Answer:
     """The answer to a request: a call of the first offered tool, or, without tools or after a result, a sentence."""
     tool = None if _has_result(raw) else _tool(body)
-    text = () if tool else tuple(f"This is {model} at {host}. I have read your message and have nothing to add.".split(" "))
+    text = (
+        ()
+        if tool
+        else tuple(f"This is {model} at {host}. I have read your message and have nothing to add.".split(" "))
+    )
     thinking = "Thinking about it." if b'"thinking":' in raw and b'"disabled"' not in raw else ""
     counted = int(len(TOKENS.findall(raw)) * TOKENS_EACH) + 3
     cached = b"cache_control" in raw
@@ -73,7 +77,10 @@ def answer(host: str, model: str, body: dict[str, Any], raw: bytes) -> Answer:
 
 def _has_result(raw: bytes) -> bool:
     """Whether the conversation has reached a tool's result."""
-    return any(word in raw for word in (b'"tool_result"', b'"role":"tool"', b'"role": "tool"', b"call_output", b"functionResponse"))
+    return any(
+        word in raw
+        for word in (b'"tool_result"', b'"role":"tool"', b'"role": "tool"', b"call_output", b"functionResponse")
+    )
 
 
 def _tool(body: dict[str, Any]) -> ToolCall | None:

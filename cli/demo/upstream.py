@@ -158,7 +158,9 @@ class Vendor:
     def __enter__(self) -> Vendor:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _run(self) -> None:
@@ -174,7 +176,9 @@ class Vendor:
         sockets = bind_sockets(0, "127.0.0.1", family=socket.AF_INET)
         self.port = sockets[0].getsockname()[1]
         application = Application([(r".*", _Handler, {"vendor": self})], log_function=lambda handler: None)
-        self._server = _Server(application, ssl_options=self._context, max_buffer_size=BODY_LIMIT, max_body_size=BODY_LIMIT)
+        self._server = _Server(
+            application, ssl_options=self._context, max_buffer_size=BODY_LIMIT, max_body_size=BODY_LIMIT
+        )
         self._server.add_sockets(sockets)
         self._ready.set()
 

@@ -1,0 +1,52 @@
+"""What tests of the whole are made of: a stand-in vendor, and a proxy of our own in a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clients import KEYS, StartProxy
+
+from ringlet_mitm.cli.demo.stage import RunningProxy
+from ringlet_mitm.cli.demo.upstream import Vendor
+from ringlet_mitm.rules.home import home_of
+from ringlet_mitm.rules.profiles import Profile, save_profile
+
+
+@pytest.fixture(scope="session")
+def vendor() -> Iterator[Vendor]:
+    """The stand-in vendor; what it has seen is everybody's, so look at the end of it."""
+    with Vendor() as running:
+        yield running
+
+
+@pytest.fixture
+def start_proxy(tmp_path: Path, vendor: Vendor) -> Iterator[StartProxy]:
+    """`start_proxy(rules, options=…)`: the proxy of a profile `work` in a home of its own."""
+    yield from _starting(tmp_path, vendor)
+
+
+@pytest.fixture(scope="module")
+def shared_proxy(tmp_path_factory: pytest.TempPathFactory, vendor: Vendor) -> Iterator[StartProxy]:
+    """The same for a whole file of tests."""
+    yield from _starting(tmp_path_factory.mktemp("home"), vendor)
+
+
+def _starting(home: Path, vendor: Vendor) -> Iterator[StartProxy]:
+    running: list[RunningProxy] = []
+
+    def start(rules: str = "", *, keys: dict[str, str] | None = None, **options: Any) -> RunningProxy:
+        place = home_of({"RINGLET_HOME": str(home)})
+        if not place.profile_file("work").exists():
+            save_profile(place, Profile(name="work"))
+        place.routing_file("work").write_text(rules)
+        used = options.pop("vendor", vendor)
+        proxy = RunningProxy(home, used, profile="work", keys=KEYS if keys is None else keys, **options)
+        running.append(proxy)
+        return proxy
+
+    yield start
+    for proxy in running:
+        proxy.stop()
