@@ -6,6 +6,7 @@ from mitmproxy import http
 
 from ringlet_mitm.addons.exchange import exchange_of
 from ringlet_mitm.addons.usage.rows import RequestRow
+from ringlet_mitm.rules.redaction import masked_headers, masked_url
 
 
 class Annotations:
@@ -20,8 +21,16 @@ class Annotations:
         annotate(flow)
 
 
+def conceal(request: http.Request) -> None:
+    """Mask what a flow's request says to be let in: it was sent, and from here on only people and dumps look at it."""
+    request.data.headers = http.Headers(masked_headers(request.headers.fields))
+    if "?" in request.path:
+        request.path = masked_url(request.path)
+
+
 def annotate(flow: http.HTTPFlow) -> None:
-    """Set the comment of a recorded model call; other flows stay as they are."""
+    """Set the comment of a recorded model call, and mask the keys of any."""
+    conceal(flow.request)
     exchange = exchange_of(flow)
     if exchange is not None and exchange.row is not None:
         flow.comment = comment(exchange.row)

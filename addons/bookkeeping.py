@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow
 from ringlet_mitm.rules.peek import RequestFeatures, Unreadable
 from ringlet_mitm.rules.pricelist import PriceBook
-from ringlet_mitm.rules.pricing import Usage, cost
+from ringlet_mitm.rules.pricing import TOKEN_KINDS, Usage, cost
 from ringlet_mitm.rules.reliability import Attempt
 
 # Nobody counted: bytes of request text a token, as measured over the captures of five agents.
@@ -67,7 +67,7 @@ class Bookkeeper:
             losses=", ".join(loss.what for loss in exchange.outbound.losses) if exchange.outbound else "",
             note=exchange.note,
             **_features(exchange),
-            **asdict(usage),
+            **{kind: getattr(usage, kind) for kind in TOKEN_KINDS},
         )
 
 

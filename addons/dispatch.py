@@ -90,7 +90,7 @@ class Dispatch:
             exchange.note = f"not read: {seen.why}"
             decision = decide_unreadable(ruling.book)
         else:
-            seen, decision = await self._decide(exchange, seen)
+            decision = await self._decide(exchange, seen)
         exchange.turn = Turn(request, seen, decision)
         features = None if isinstance(seen, Unreadable) else seen.features
         targets = line_up(decision.route, request, features, ruling.registry, ruling.pin)
@@ -100,20 +100,20 @@ class Dispatch:
         exchange.targets = targets
         exchange.decision_us = (time.perf_counter_ns() - started) // 1000
 
-    async def _decide(self, exchange: Exchange, seen: Peek) -> tuple[Peek, Decision]:
+    async def _decide(self, exchange: Exchange, seen: Peek) -> Decision:
         """The decision; counting is asked for only where the bounds leave it open."""
         live = self._live
+        features = seen.features
         known = self._counter.known(seen.parts)
         if known is not None:
-            seen = replace(seen, features=replace(seen.features, exact_tokens=known))
-        decision = decide(live.ruling.book, seen.features, live.calibration)
+            features = replace(features, exact_tokens=known)
+        decision = decide(live.ruling.book, features, live.calibration)
         if decision is NEED_TOKENS:
             known = await self._counter.count(seen.parts)
-            seen = replace(seen, features=replace(seen.features, exact_tokens=known))
-            decision = decide(live.ruling.book, seen.features, live.calibration)
+            decision = decide(live.ruling.book, replace(features, exact_tokens=known), live.calibration)
         assert isinstance(decision, Decision)
         exchange.counted_tokens = known
-        return seen, decision
+        return decision
 
     def _send(self, flow: http.HTTPFlow, exchange: Exchange, target: Target) -> None:
         assert exchange.turn is not None

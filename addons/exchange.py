@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mitmproxy import flow as mitmproxy_flow
 
@@ -45,6 +45,11 @@ class Exchange:
         if self.attempts:
             return self.attempts[-1].target
         return self.targets[0] if self.targets else None
+
+    def let_go(self) -> None:
+        """Forget what only an attempt needs; the row stays."""
+        self.turn = self.outbound = self.relay = None
+        self.request = replace(self.request, body=b"")
 
 
 def attach(flow: mitmproxy_flow.Flow, exchange: Exchange) -> None:

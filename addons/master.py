@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import threading
@@ -73,7 +74,7 @@ class Proxy:
         self.writer = Writer(self.spool, home.database, on_calibration=self._calibrated)
         self.counter = Counter()
         self.policy = HostPolicy.of(presets(), profile.intercept)
-        self.recorder = Recorder(Bookkeeper(profile.name, self.prices), [self.spool.append])
+        self.recorder = Recorder(Bookkeeper(profile.name, self.prices), [self.spool.append], keeps_bodies=setup.annotate)
         self.started = time.monotonic()
         self.reload = Reload(self.live, files.load, files.watched)
 
@@ -108,6 +109,8 @@ class Proxy:
         if self.live.ruling.book.counts_tokens:
             self.counter.warm()
         self.prices.warm()
+        gc.collect()
+        gc.freeze()
 
     def _decrypted(self, host: str) -> bool:
         return self.policy.verdict(host, 443) is HostVerdict.DECRYPT

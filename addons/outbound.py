@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from ringlet_mitm.addons.credentials.agent_headers import query_without_keys, without_credentials
 from ringlet_mitm.rules.errors import NeedsTranslation
 from ringlet_mitm.rules.peek import AgentRequest, Headers, Peek, Spans, Unreadable
 from ringlet_mitm.rules.routing import Decision
-from ringlet_mitm.rules.shapes import Loss, WireFormat
+from ringlet_mitm.rules.shapes import Loss, WireFormat, is_enveloped
 from ringlet_mitm.rules.targets import Target
 
-INCLUDE_USAGE = b'"stream_options":{"include_usage":true}'
+ASK_FOR_USAGE = b'"stream_options":{"include_usage":true},'
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,9 @@ def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False) ->
     Raises NeedsTranslation where the target speaks another wire format.
     """
     request = turn.request
-    if target.format is not request.format:
-        raise NeedsTranslation(
-            f"rule '{turn.decision.label}' sends this {request.format} request to provider '{target.provider}', "
-            f"which speaks {target.format}; translation between them is not built yet: choose a provider of the same format"
-        )
-    edits = _edits(turn, target)
+    _check(turn, target)
+    model, asks_usage = _model_edit(turn, target), _usage_edit(turn)
+    edits = tuple(sorted((edit for edit in (model, asks_usage) if edit is not None), key=lambda edit: edit.start))
     keeps = target.as_asked and not replace_credentials
     return Outbound(
         method=request.method,
@@ -77,10 +75,10 @@ def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False) ->
         host=target.endpoint.host,
         port=target.endpoint.port,
         path=_path(request, turn.peek, target, keeps),
-        headers=request.headers if keeps else without_credentials(request.headers),
+        headers=_with(request.headers if keeps else without_credentials(request.headers), target.headers),
         body=apply_edits(request.body, edits) if edits else request.body,
         edits=edits,
-        hide_usage_chunk=any(edit.new.startswith(INCLUDE_USAGE[:10]) or b"include_usage" in edit.new for edit in edits),
+        hide_usage_chunk=asks_usage is not None,
         keeps_credentials=keeps,
     )
 
@@ -96,40 +94,63 @@ def apply_edits(body: bytes, edits: tuple[Edit, ...]) -> bytes:
     return b"".join(pieces)
 
 
-def _edits(turn: Turn, target: Target) -> tuple[Edit, ...]:
+def _check(turn: Turn, target: Target) -> None:
+    request, where = turn.request, f"rule '{turn.decision.label}' sends this {turn.request.format} request to"
+    if target.format is not request.format:
+        raise NeedsTranslation(
+            f"{where} provider '{target.provider}', which speaks {target.format}; translation between them is not built "
+            "yet: choose a provider of the same format"
+        )
+    if is_enveloped(request.path) and (request.direct or not target.as_asked):
+        raise NeedsTranslation(
+            f"{where} provider '{target.provider}', but it is wrapped for Google's Code Assist, which needs a sign-in with "
+            "Google there; let it pass through, or use the agent with a Gemini API key"
+        )
+
+
+def _model_edit(turn: Turn, target: Target) -> Edit | None:
     if isinstance(turn.peek, Unreadable):
-        return ()
-    features, spans = turn.peek.features, turn.peek.spans
-    edits: list[Edit] = []
-    if spans.model is not None and target.model and target.model != features.model:
-        edits.append(Edit(spans.model.start, spans.model.end, json.dumps(target.model).encode()))
-    if features.format is WireFormat.CHAT and features.stream:
-        edits += _ask_for_usage(turn.request.body, spans)
-    return tuple(sorted(edits, key=lambda edit: edit.start))
+        return None
+    span = turn.peek.spans.model
+    if span is None or not target.model or target.model == turn.peek.features.model:
+        return None
+    return Edit(span.start, span.end, json.dumps(target.model).encode())
 
 
-def _ask_for_usage(body: bytes, spans: Spans) -> list[Edit]:
+def _usage_edit(turn: Turn) -> Edit | None:
     """Chat streams say their usage only when asked; the agent that did not ask does not see the extra chunk."""
+    if isinstance(turn.peek, Unreadable):
+        return None
+    features, spans, body = turn.peek.features, turn.peek.spans, turn.request.body
+    if features.format is not WireFormat.CHAT or not features.stream:
+        return None
     span = spans.stream_options
     if span is None:
-        comma = b"" if body[spans.after_brace :].lstrip().startswith(b"}") else b","
-        return [Edit(spans.after_brace, spans.after_brace, INCLUDE_USAGE + comma)]
+        return Edit(spans.after_brace, spans.after_brace, ASK_FOR_USAGE)  # a key follows: at least `stream`
     try:
         options = json.loads(body[span.start : span.end])
-    except ValueError:
-        return []
+    except (ValueError, RecursionError):
+        return None
     if options is not None and not isinstance(options, dict):
-        return []
+        return None
     options = options or {}
     if options.get("include_usage") is True:
-        return []
-    return [Edit(span.start, span.end, json.dumps({**options, "include_usage": True}).encode())]
+        return None
+    return Edit(span.start, span.end, json.dumps({**options, "include_usage": True}).encode())
+
+
+def _with(headers: Headers, wanted: Headers) -> Headers:
+    """`headers`, and those of `wanted` whose name is not among them."""
+    if not wanted:
+        return headers
+    there = {name.lower() for name, _ in headers}
+    return headers + tuple(item for item in wanted if item[0].lower() not in there)
 
 
 def _path(request: AgentRequest, peek: Peek | Unreadable, target: Target, keeps: bool) -> str:
     path, _, query = request.path.partition("?")
     if request.format is WireFormat.GEMINI:
-        path = _gemini_path(path, peek, target)
+        path = _gemini_path(path, peek, target, request.direct)
     elif not target.as_asked or request.direct:
         path = target.endpoint.path
     if not keeps:
@@ -137,13 +158,12 @@ def _path(request: AgentRequest, peek: Peek | Unreadable, target: Target, keeps:
     return f"{path}?{query}" if query else path
 
 
-def _gemini_path(path: str, peek: Peek | Unreadable, target: Target) -> str:
+def _gemini_path(path: str, peek: Peek | Unreadable, target: Target, direct: bool) -> str:
     """The model is a segment of the URL: it is replaced there, the method after the colon stays."""
-    method = path.rpartition(":")[2]
-    changed = not isinstance(peek, Unreadable) and target.model != peek.features.model
-    if target.as_asked and not changed:
-        return path
-    if target.as_asked:
-        head = path.rpartition("/")[0]
-        return f"{head}/{target.model}:{method}"
-    return target.endpoint.path.replace("{model}", target.model).replace("{method}", method)
+    head, _, segment = path.rpartition("/")
+    asked, _, method = segment.rpartition(":")
+    stays = is_enveloped(path) or isinstance(peek, Unreadable) or target.model in ("", peek.features.model)
+    model = asked if stays else quote(target.model, safe="/:@")
+    if target.as_asked and not direct:
+        return path if stays else f"{head}/{model}:{method}"
+    return target.endpoint.path.replace("{method}", method).replace("{model}", model)

@@ -1,5 +1,7 @@
 """Our addons in any mitmproxy: `RINGLET_PROFILE=work mitmdump -s "$(python -m ringlet_mitm.addons.plugin)"`.
 
+Port, certificates and the rest are then mitmproxy's own; `RINGLET_CONNECT_TO` holds what `--connect-to` takes, separated by spaces.
+
 Slower than `ringlet-mitm` itself, since mitmproxy's own addons run as well; made for trying other addons beside ours.
 """
 
@@ -11,7 +13,7 @@ from typing import Any
 
 from mitmproxy import ctx
 
-from ringlet_mitm.addons.authority import ensure
+from ringlet_mitm.addons.connect_to import parse_detour
 from ringlet_mitm.addons.master import Proxy, Setup
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.profiles import load_profile
@@ -22,9 +24,9 @@ class Ringlet:
 
     def __init__(self) -> None:
         home = home_of(os.environ)
-        self._home = home
         profile = load_profile(home, os.environ.get("RINGLET_PROFILE", "default"))
-        self.addons: list[Any] = Proxy(Setup(home, profile, dict(os.environ))).addons(annotate=True)
+        detours = tuple(map(parse_detour, os.environ.get("RINGLET_CONNECT_TO", "").split()))
+        self.addons: list[Any] = Proxy(Setup(home, profile, dict(os.environ), detours)).addons(annotate=True)
 
     def running(self) -> None:
         """The options that the way of a request depends on; mitmproxy's own confdir and port stay as they were given."""
@@ -39,5 +41,4 @@ def script() -> Path:
 if __name__ == "__main__":
     print(script())
 elif __name__ != "ringlet_mitm.addons.plugin":  # mitmproxy loads a script under a name of its own
-    ensure(home_of(os.environ).ca_dir)
     addons = [Ringlet()]

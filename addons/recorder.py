@@ -23,8 +23,9 @@ class Recorder:
     agent could then hold a complete answer that no row tells of.
     """
 
-    def __init__(self, bookkeeper: Bookkeeper, sinks: Sequence[Sink]) -> None:
+    def __init__(self, bookkeeper: Bookkeeper, sinks: Sequence[Sink], *, keeps_bodies: bool = False) -> None:
         self._bookkeeper = bookkeeper
+        self._keeps_bodies = keeps_bodies
         self._sinks = tuple(sinks)
         self.recorded = 0
 
@@ -49,7 +50,10 @@ class Recorder:
     def response(self, flow: http.HTTPFlow) -> None:
         """Answers without a body, and those made here, were not relayed."""
         exchange = exchange_of(flow)
-        if exchange is None or exchange.row is not None:
+        if exchange is None:
+            return
+        if exchange.row is not None:
+            self._let_go(flow, exchange)
             return
         if flow.response is not None:
             exchange.status = flow.response.status_code
@@ -67,6 +71,15 @@ class Recorder:
         if exchange.failure is None:
             exchange.failure = Failure(_kind(flow, exchange))
         self.record(exchange)
+
+    def _let_go(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
+        """Drop the bodies of a finished flow that nobody can look at.
+
+        mitmproxy's flows lie in reference cycles, so megabytes would wait for the garbage collector.
+        """
+        if not self._keeps_bodies:
+            flow.request.data.content = None
+            exchange.let_go()
 
 
 def _kind(flow: http.HTTPFlow, exchange: Exchange) -> FailureKind:

@@ -2,6 +2,9 @@
 
 mitmproxy calls a relay with each piece of the body and with b"" at its end. The bytes pass as they are; a meter reads along.
 The end is told before the bytes that carry it are returned: once the agent can see that its answer is complete, the row exists.
+
+A relay gives a list of pieces, never an empty one among them: mitmproxy would send that as a chunk of length 0, which tells
+an agent that the body has ended (seen in 11.0.2 and 12.2.3, proxy/layers/http/_http1.py).
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from ringlet_mitm.rules.shapes import WireFormat
 logger = logging.getLogger(__name__)
 
 FRAME_END = re.compile(rb"(?>\r\n|\n|\r){2}")
-HELD_LIMIT = 1024 * 1024
+NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+HELD_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Relay:
         self._bytes_out = 0
         self._told = False
 
-    def __call__(self, data: bytes) -> bytes:
+    def __call__(self, data: bytes) -> list[bytes]:
         """One piece of the body, b"" at its end; gives what goes to the agent now."""
         if not data:
             return self._finish()
@@ -77,20 +81,20 @@ class Relay:
         self._bytes_out += len(out)
         if self._meter.ended or self._bytes_in == self._length:
             self._tell(complete=True)
-        return out
+        return [out] if out else []
 
     def abort(self) -> None:
         """The connection is gone."""
         self._tell(complete=False)
 
-    def _finish(self) -> bytes:
+    def _finish(self) -> list[bytes]:
         left = self._filter.flush() if self._filter is not None else b""
         self._bytes_out += len(left)
         self._meter.finish()
         meter = self._meter
-        stopped = bool(meter.ended or meter.stop_reason or meter.error or not self._streamed)
-        self._tell(complete=stopped)
-        return left
+        unread = meter.overflowed or (self._decoder is not None and self._decoder.failed)
+        self._tell(complete=bool(meter.ended or meter.stop_reason or meter.error or unread or not self._streamed))
+        return [left] if left else []
 
     def _tell(self, *, complete: bool) -> None:
         if self._told:
@@ -116,17 +120,17 @@ class Relay:
 class UsageChunkFilter:
     """Takes the usage chunk out of a Chat stream: the one with no choices that an agent gets only when it asked.
 
-    Works on whole events, so the unfinished end of one waits for its rest. `"usage": null` in other chunks stays.
+    Works on whole events, so the unfinished end of one waits for its rest; one that grows beyond the limit (a picture) is
+    no usage chunk and passes piece by piece. `"usage": null` in other chunks stays.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = HELD_LIMIT) -> None:
+        self._limit = limit
         self._rest = b""
-        self._open = False
+        self._passing = False
 
     def feed(self, data: bytes) -> bytes:
         """The bytes that may go on."""
-        if self._open:
-            return data
         text = self._rest + data
         kept: list[bytes] = []
         done = 0
@@ -135,27 +139,30 @@ class UsageChunkFilter:
                 break  # its LF may still come
             frame = text[done : end.end()]
             done = end.end()
-            if not is_usage_chunk(frame):
+            if self._passing or not is_usage_chunk(frame):
                 kept.append(frame)
+            self._passing = False
         self._rest = text[done:]
-        if len(self._rest) > HELD_LIMIT:  # no Chat stream has such events: stop looking
-            self._open = True
-            kept.append(self.flush())
+        self._passing = self._passing or len(self._rest) > self._limit
+        if self._passing:
+            line_end = len(self._rest) - len(self._rest.rstrip(b"\r\n"))
+            kept.append(self._rest[: len(self._rest) - line_end])
+            self._rest = self._rest[len(self._rest) - line_end :]
         return b"".join(kept)
 
     def flush(self) -> bytes:
         """What was still waiting when the stream ended."""
         left, self._rest = self._rest, b""
-        return b"" if is_usage_chunk(left) else left
+        return b"" if not self._passing and is_usage_chunk(left) else left
 
 
 def is_usage_chunk(frame: bytes) -> bool:
     """Whether an event is Chat's extra chunk: usage, and no choices."""
-    if b'"usage"' not in frame:
+    if b'"usage"' not in frame or NO_CHOICES.search(frame) is None:
         return False
     lines = [line[5:] for line in re.split(rb"\r\n|\n|\r", frame) if line.startswith(b"data:")]
     try:
         chunk = json.loads(b"\n".join(lines))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
-    return isinstance(chunk, dict) and chunk.get("choices") == [] and bool(chunk.get("usage"))
+    return isinstance(chunk, dict) and chunk.get("choices") == [] and bool(chunk.get("usage")) and not chunk.get("error")

@@ -111,7 +111,7 @@ def _check_address(host: str, port: int) -> None:
 def _web(port: int) -> Callable[[Options], Master]:
     from ringlet_mitm.addons.web import web_master
 
-    return partial(web_master, port)
+    return partial(web_master, port, lambda url: click.echo(f"watch it at {url}"))
 
 
 def _log_to_stderr() -> None:

@@ -63,10 +63,10 @@ class Encoder:
 
 def load_encoder() -> Encoder:
     """Read the ranks; raises RingletError where the installed file is not the one it should be."""
-    packed = files("ringlet_mitm.rules").joinpath("data").joinpath(DATA).read_bytes()
+    packed = files("ringlet_mitm.rules").joinpath("data").joinpath(DATA)
     try:
-        text = lzma.decompress(packed)
-    except lzma.LZMAError:
+        text = lzma.decompress(packed.read_bytes())
+    except (OSError, lzma.LZMAError):
         text = b""
     if hashlib.sha256(text).hexdigest() != SHA256:
         raise RingletError(f"the tokenizer's data file {DATA} is damaged; install ringlet-mitm again")

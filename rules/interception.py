@@ -1,7 +1,8 @@
 """Which hosts are looked into: where agents *send*, not where we send. Everything else stays encrypted, or is refused.
 
-Loopback is refused because a request through the proxy comes from this machine: it would get past what protects mitmweb's
-interface and other local servers from web pages. An agent's own loopback servers are reached around the proxy (NO_PROXY).
+Loopback is refused because a request through the proxy comes from this machine: it would get past what protects
+mitmweb's interface and other local servers from web pages. An agent's own loopback servers are reached around the
+proxy (NO_PROXY).
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 
 from ringlet_mitm.rules.agents import AgentPreset, all_hosts
 from ringlet_mitm.rules.errors import ConfigError
 
-HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?|\[?[0-9a-f:]+:[0-9a-f:]*\]?")
+HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+# What Linux distributions write into /etc/hosts for 127.0.0.1 and ::1.
+LOOPBACK_NAMES = frozenset(
+    {"localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
+)
 
 
 class HostVerdict(Enum):
@@ -51,32 +57,42 @@ class HostPolicy:
         return HostVerdict.REFUSE if is_loopback(name) else HostVerdict.TUNNEL
 
     def patterns(self) -> tuple[str, ...]:
-        """Regular expressions for the hosts to decrypt, each for a whole name."""
+        """Regular expressions for the hosts to decrypt, each for a whole name; case is to be ignored."""
         return tuple(_pattern(host) for host in sorted(self.hosts))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address is this machine's own, in any spelling that a resolver takes (127.1, 0x7f000001, ::ffff:127.0.0.1)."""
-    if host == "localhost" or host.endswith(".localhost"):
+    """Whether a name or address is this machine's own, in any spelling that a resolver takes.
+
+    127.1, 0x7f000001 and 2130706433 are 127.0.0.1, and so is what Unicode takes for the same letters and dots
+    (１２７。1), since a name is brought into ASCII before it is looked up. Nothing is resolved here, so a name of
+    the world that leads to loopback is not seen.
+    """
+    with suppress(UnicodeError):  # of a name that nobody resolves
+        host = host.encode("idna").decode("ascii").rstrip(".").lower()
+    if host in LOOPBACK_NAMES or host.endswith(".localhost"):
         return True
+    address = _address(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         try:
-            address = ipaddress.IPv4Address(socket.inet_aton(host))
-        except (OSError, UnicodeError):
-            return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
-    return address.is_loopback or address.is_unspecified
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _checked(host: str) -> str:
-    name = host.strip().rstrip(".").lower()
-    if HOST.fullmatch(name) is None:
+    name = host.strip().strip("[]").rstrip(".").lower()
+    if HOST.fullmatch(name) is None and not (":" in name and _address(name)):
         raise ConfigError(f"intercept: '{host}' is not a host name; write it as api.example.com or *.example.com")
-    return name.strip("[]")
+    return name
 
 
 def _pattern(host: str) -> str:
-    return rf"[^:]+{re.escape(host[1:])}" if host.startswith("*.") else re.escape(host)
+    return rf"[^:]+{re.escape(host[1:])}\.?" if host.startswith("*.") else rf"{re.escape(host)}\.?"

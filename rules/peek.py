@@ -144,7 +144,7 @@ def peek(request: AgentRequest, provider_of: ProviderOf) -> Peek | Unreadable:
         token_bounds=bounds(parts),
         headers=request.headers,
     )
-    return Peek(features, _spans(request, found), parts)
+    return Peek(features, _spans(found), parts)
 
 
 def _lowered(headers: Headers) -> Mapping[str, str]:
@@ -154,7 +154,7 @@ def _lowered(headers: Headers) -> Mapping[str, str]:
 def _schemas(found: Skeleton) -> tuple[Raw, ...]:
     """The answer's form, which the model reads too; built and written again, since it is short and lies deep."""
     schema = found.value(found.shape.schema)
-    return (Raw(json.dumps(schema).encode()),) if isinstance(schema, dict) else ()
+    return (Raw(json.dumps({"schema": schema}).encode()),) if isinstance(schema, dict) else ()
 
 
 def _model(request: AgentRequest, found: Skeleton) -> str:
@@ -167,20 +167,21 @@ def _model(request: AgentRequest, found: Skeleton) -> str:
 
 def _streams(request: AgentRequest, found: Skeleton) -> bool:
     if request.format is WireFormat.GEMINI:
-        return ":streamGenerateContent" in request.path
+        return request.path.partition("?")[0].endswith(":streamGenerateContent")
     return found.value(found.shape.stream) is True
 
 
 def _thinks(asked: Any) -> bool:
     if isinstance(asked, dict):
-        return asked.get("thinkingBudget", asked.get("thinking_budget")) != 0
+        return bool(asked) and asked.get("thinkingBudget", asked.get("thinking_budget")) not in (0, "0")
     return asked.lower() not in NOT_THINKING if isinstance(asked, str) else bool(asked)
 
 
 def _whole(value: Any) -> int | None:
+    """A count that fits a row's column; some servers take -1 for "no limit", which is what None says."""
     if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
 
 
 _sessions: Remembered[str] = Remembered(4096)
@@ -219,8 +220,8 @@ def _in_user_id(found: Skeleton, said: str) -> str:
     return inside[1] if inside else ""
 
 
-def _spans(request: AgentRequest, found: Skeleton) -> Spans:
-    body = request.body
+def _spans(found: Skeleton) -> Spans:
+    body = found.body
     model = found.envelope.model if found.envelope is not None else found.raw(found.shape.model)
     options = getattr(found.top, "stream_options", None)
     is_text = model is not None and bytes(model).startswith(b'"')

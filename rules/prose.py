@@ -29,7 +29,8 @@ READ_WHOLE = frozenset(
 
 # Keys that may hold base64; the same keys also hold text (a plain text document's `data`), so the value is looked at.
 BINARY = frozenset("data file_data fileData blob b64_json result".split())
-BASE64 = re.compile(r"[A-Za-z0-9+/_\-\r\n]{32,}={0,2}\s*")
+# Possessive, since line ends fit the first part and the last: trying all ways to share them takes minutes for a megabyte.
+BASE64 = re.compile(r"[A-Za-z0-9+/_\-\r\n]{32,}+={0,2}+\s*+")
 DATA_URL = re.compile(r"data:[^,]{0,100};base64,")
 
 # Floats stay the text that they were, so that no piece is longer than its JSON.

@@ -80,8 +80,16 @@ SHAPES: dict[WireFormat, Shape] = {
             tools=("tools", "functions"),
             stream=("stream",),
             max_tokens=("max_completion_tokens", "max_tokens"),
-            # The second is what Kimi, GLM and DeepSeek take on Chat, the third OpenRouter.
-            thinking=("reasoning_effort", "thinking.type", "reasoning.effort"),
+            # The second is what Kimi, GLM and DeepSeek take on Chat, those of `reasoning` OpenRouter, the last two Qwen.
+            thinking=(
+                "reasoning_effort",
+                "thinking.type",
+                "reasoning.effort",
+                "reasoning.enabled",
+                "reasoning.max_tokens",
+                "enable_thinking",
+                "chat_template_kwargs.enable_thinking",
+            ),
             schema=("response_format",),
             session=("prompt_cache_key", "metadata.session_id"),
             stream_options=("stream_options",),

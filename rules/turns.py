@@ -5,7 +5,7 @@ One table of vendor words for all four formats: they do not collide, and agents 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -23,6 +23,7 @@ RESULT_ROLES = frozenset({"tool", "function"})
 # Items of Responses that are the model's own words; a call's type ends in `_call`.
 MODEL_TYPES = frozenset({"reasoning", "item_reference", "compaction"})
 OFFERS_TOOLS = "additional_tools"
+DECLARATIONS = frozenset({"functionDeclarations", "function_declarations"})
 # The system prompt stands in front; one message further on is no system prompt but a remark.
 FRONT = 4
 # Results of parallel calls come one message each; more than this many have not been seen after one answer.
@@ -32,9 +33,12 @@ LAST_TURN = 64
 PICTURE_MARKS: dict[WireFormat, tuple[bytes, ...]] = {
     WireFormat.MESSAGES: (b'"image"',),
     WireFormat.CHAT: (b'"image_url"', b'"image"'),
-    WireFormat.RESPONSES: (b'"input_image"',),
+    WireFormat.RESPONSES: (b'"input_image"', b'"computer_screenshot"'),
     WireFormat.GEMINI: (b'nlineData"', b'nline_data"', b'fileData"', b'file_data"'),
 }
+# Blocks whose `image_url` is the picture; the last one is what a computer-use tool answers.
+LINKED_PICTURES = ("image_url", "input_image", "computer_screenshot")
+# What a model wrote into a call is its own words, whatever it looks like.
 INPUTS = frozenset({"input", "arguments", "args"})
 
 
@@ -54,11 +58,6 @@ class _Block(msgspec.Struct):
     function_response: Raw | None = None
 
 
-class _GeminiTool(msgspec.Struct):
-    functionDeclarations: list[Raw] | None = None  # noqa: N815
-    function_declarations: list[Raw] | None = None
-
-
 class _Tool(msgspec.Struct):
     type: str | None = None
     tools: list[Raw] | None = None
@@ -66,7 +65,8 @@ class _Tool(msgspec.Struct):
 
 _item = msgspec.json.Decoder(Item).decode
 _blocks = msgspec.json.Decoder(list[_Block]).decode
-_gemini_tool = msgspec.json.Decoder(_GeminiTool).decode
+_block = msgspec.json.Decoder(_Block).decode
+_keyed = msgspec.json.Decoder(dict[str, Raw]).decode
 _tool = msgspec.json.Decoder(_Tool).decode
 _any = msgspec.json.Decoder().decode
 _raw_list = msgspec.json.Decoder(list[Raw]).decode
@@ -90,8 +90,8 @@ def has_system_message(messages: Sequence[Raw]) -> bool:
 
 
 def first_words(messages: Sequence[Raw]) -> Raw | None:
-    """The message that a conversation begins with: the first one that is a person's."""
-    return next((raw for raw in messages[:32] if item_of(raw).role == "user"), None)
+    """The message that a conversation begins with: the first one that is a person's, the very first where none says so."""
+    return next((raw for raw in messages[:32] if item_of(raw).role == "user"), messages[0] if messages else None)
 
 
 def carries_tool_result(messages: Sequence[Raw]) -> bool:
@@ -109,14 +109,29 @@ def carries_tool_result(messages: Sequence[Raw]) -> bool:
 def _holds_result(item: Item) -> bool:
     content = item.content if item.parts is ABSENT else item.parts
     try:
-        blocks = _blocks(content)
+        return any(map(_is_result, _blocks(content)))
     except (ValueError, RecursionError):
-        return False
-    return any(
+        return any(map(_is_result, _single_blocks(content)))
+
+
+def _single_blocks(content: Raw) -> Iterator[_Block]:
+    """The blocks of a list with other things in between, or the one that stands without a list (Gemini takes that)."""
+    try:
+        pieces = _raw_list(content)
+    except (ValueError, RecursionError):
+        pieces = [content]
+    for piece in pieces:
+        try:
+            yield _block(piece)
+        except (ValueError, RecursionError):
+            continue
+
+
+def _is_result(block: _Block) -> bool:
+    return (
         (block.type or "").endswith("tool_result")
         or block.functionResponse is not None
         or block.function_response is not None
-        for block in blocks
     )
 
 
@@ -138,12 +153,19 @@ def tools_offered(wire_format: WireFormat, tools: Sequence[Raw], messages: Seque
 
 
 def _declared(raw: Raw) -> int:
+    """Gemini's functions stand in lists; each of the vendor's own tools (`googleSearch`) is a key beside them."""
     try:
-        tool = _gemini_tool(raw)
+        tool = _keyed(raw)
     except (ValueError, RecursionError):
         return 1
-    declared = tool.functionDeclarations if tool.functionDeclarations is not None else tool.function_declarations
-    return 1 if declared is None else len(declared)
+    return sum(_listed(value) if key in DECLARATIONS else 1 for key, value in tool.items() if value != ABSENT)
+
+
+def _listed(raw: Raw) -> int:
+    try:
+        return len(_raw_list(raw))
+    except (ValueError, RecursionError):
+        return 1
 
 
 def _grouped(raw: Raw) -> int:
@@ -201,7 +223,7 @@ def _picture(block: dict[str, Any]) -> tuple[str, str] | None:
     """A picture's data and level of detail, None where a block is none; data is "" where it is not in the request."""
     kind = block.get("type")
     detail = str(block.get("detail") or "")
-    if kind in ("image_url", "input_image"):
+    if kind in LINKED_PICTURES:
         url = block.get("image_url")
         if isinstance(url, dict):
             detail, url = str(url.get("detail") or ""), url.get("url")

@@ -61,9 +61,8 @@ def post_messages(http: httpx.Client, body: bytes, **headers: str) -> httpx.Resp
     )
 
 
-def rows(proxy, columns="*", rest=""):
-    import json
-    out=[]
-    for f in sorted((proxy.home/"state"/"spool").glob("*.jsonl")):
-        out += [json.loads(l)["request"] for l in f.read_text().splitlines()]
-    return sorted(out,key=lambda r:r["started_us"])
+def rows(proxy: RunningProxy, columns: str = "*", rest: str = "ORDER BY started_us") -> list[dict[str, Any]]:
+    """What the proxy has recorded."""
+    found = json.loads(proxy.run("usage", "--sql", f"SELECT {columns} FROM requests {rest}", "--json"))
+    assert isinstance(found, list)
+    return found

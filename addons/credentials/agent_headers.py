@@ -5,13 +5,11 @@ Seen 2026-11: keys travel in four places (three headers and `?key=`), and vendor
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode
+from functools import lru_cache
+from urllib.parse import unquote_plus
 
-from ringlet_mitm.rules.peek import Headers
-
-CREDENTIALS = frozenset(
-    {b"authorization", b"x-api-key", b"x-goog-api-key", b"api-key", b"proxy-authorization", b"cookie", b"x-amz-security-token"}
-)
+from ringlet_mitm.rules.redaction import is_secret_name
+from ringlet_mitm.rules.shapes import Headers
 
 IDENTITY = frozenset(
     {
@@ -41,17 +39,25 @@ IDENTITY = frozenset(
         b"forwarded",
         b"x-forwarded-for",
         b"x-real-ip",
+        b"x-interaction-id",
+        b"x-agent-task-id",
+        b"traceparent",
+        b"tracestate",
+        b"baggage",
+        b"sentry-trace",
     }
 )
 
-PREFIXES = (b"x-msh-", b"x-codex-", b"x-claude-code-", b"x-stainless-", b"x-openai-", b"x-amz-", b"x-goog-", b"cf-", b"sec-")
+PREFIXES = (
+    *(b"x-msh-", b"x-codex-", b"x-claude-code-", b"x-stainless-", b"x-openai-", b"x-amz-", b"x-goog-", b"x-github-"),
+    *(b"x-factory-", b"x-grok-", b"vscode-", b"x-vscode-", b"cf-", b"sec-"),
+)
 
-SECRET_QUERY = frozenset({"key", "api_key", "api-key", "access_token"})
 
-
+@lru_cache(maxsize=4096)
 def travels(name: bytes) -> bool:
     """Whether a header may go to a host other than the one the agent asked for; `name` in lower case."""
-    return name not in CREDENTIALS and name not in IDENTITY and not name.startswith(PREFIXES)
+    return not (name in IDENTITY or name.startswith(PREFIXES) or is_secret_name(name.decode("latin-1")))
 
 
 def without_credentials(headers: Headers) -> Headers:
@@ -60,8 +66,6 @@ def without_credentials(headers: Headers) -> Headers:
 
 
 def query_without_keys(query: str) -> str:
-    """A query string without the keys in it."""
-    if not any(name in query.lower() for name in SECRET_QUERY):
-        return query
-    pairs = parse_qsl(query, keep_blank_values=True)
-    return urlencode([pair for pair in pairs if pair[0].lower() not in SECRET_QUERY])
+    """A query string without the keys in it; the rest stays as it is written."""
+    pairs = query.split("&")
+    return "&".join(pair for pair in pairs if not is_secret_name(unquote_plus(pair.partition("=")[0])))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ringlet_mitm.addons.credentials.secret import Secret
 from ringlet_mitm.addons.outbound import Outbound
 from ringlet_mitm.rules.errors import ConfigError
-from ringlet_mitm.rules.peek import Headers
+from ringlet_mitm.rules.shapes import Headers
 
 Scheme = Callable[[Secret], Headers]
 
@@ -20,10 +20,12 @@ SCHEMES: dict[str, Scheme] = {
 
 
 def sign(outbound: Outbound, scheme: str, secret: Secret | None) -> Outbound:
-    """`outbound` with the key set as `scheme` wants it; "none" sends no key."""
+    """`outbound` with the key set as `scheme` wants it, in place of a header of that name; "none" sends no key."""
     if scheme == "none" or secret is None:
         return outbound
-    return replace(outbound, headers=outbound.headers + SCHEMES[scheme](secret))
+    signed = SCHEMES[scheme](secret)
+    names = {name for name, _ in signed}
+    return replace(outbound, headers=tuple(item for item in outbound.headers if item[0].lower() not in names) + signed)
 
 
 def _value(secret: Secret) -> bytes:

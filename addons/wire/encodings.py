@@ -4,37 +4,56 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Any
 
 import brotli
 import zstandard
 
-# How much input a decoder gets at once. Brotli and zstd give all output of it in one piece, so this bounds the overshoot.
+# How much input a decoder gets at once. All give the whole output of it in one piece, so this bounds the overshoot.
 SLICES = {"br": 64, "zstd": 1024}
-SLICE = 64 * 1024
+SLICE = 16 * 1024
 LIMIT = 64 * 1024 * 1024
 
 Step = Callable[[bytes], bytes]
 
 
+class _Inflater:
+    """gzip or zlib. A body may be several gzip members one after the other (RFC 1952, section 2.2); bytes after them are padding."""
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._state = zlib.decompressobj(window)
+
+    def __call__(self, data: bytes) -> bytes:
+        pieces = [self._state.decompress(data)]
+        while self._state.eof and self._state.unused_data[:1] == b"\x1f":
+            rest = self._state.unused_data
+            self._state = zlib.decompressobj(self._window)
+            pieces.append(self._state.decompress(rest))
+        return b"".join(pieces)
+
+
 def _deflate() -> Step:
     """`deflate` means zlib's format, but some send it bare (RFC 9110, section 8.4.1.2)."""
-    state: list[Any] = []
+    state: list[Step] = []
 
     def step(data: bytes) -> bytes:
         if not state:
-            state.append(zlib.decompressobj(zlib.MAX_WBITS if data[:1] == b"\x78" else -zlib.MAX_WBITS))
-        return bytes(state[0].decompress(data))
+            state.append(_Inflater(zlib.MAX_WBITS if data[:1] == b"\x78" else -zlib.MAX_WBITS))
+        return state[0](data)
 
     return step
 
 
+def _zstd() -> Step:
+    return zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress
+
+
 MAKERS: dict[str, Callable[[], Step]] = {
-    "gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16).decompress,
-    "x-gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16).decompress,
+    "gzip": lambda: _Inflater(zlib.MAX_WBITS | 16),
+    "x-gzip": lambda: _Inflater(zlib.MAX_WBITS | 16),
     "deflate": _deflate,
     "br": lambda: brotli.Decompressor().process,
-    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj().decompress,
+    "zstd": _zstd,
     "identity": lambda: lambda data: data,
 }
 BROKEN = (zlib.error, brotli.error, zstandard.ZstdError, EOFError)

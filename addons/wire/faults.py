@@ -30,6 +30,7 @@ WORDS: dict[str, FailureKind] = {
     "billing_error": FailureKind.QUOTA,
     "billing_hard_limit_reached": FailureKind.QUOTA,
     "insufficient_balance": FailureKind.QUOTA,
+    "usage_limit_reached": FailureKind.QUOTA,
     "authentication_error": FailureKind.AUTH,
     "permission_error": FailureKind.AUTH,
     "invalid_api_key": FailureKind.AUTH,
@@ -47,13 +48,13 @@ WORDS: dict[str, FailureKind] = {
     "internal": FailureKind.SERVER_ERROR,
 }
 
-# Said only in the text, with a type that says nothing (Anthropic: invalid_request_error).
+# Said only in the text, with a type that says nothing (Anthropic: invalid_request_error). "Exceeded your current quota" is
+# not among them: OpenAI means the account by it and says so in its code, Google also means the requests of this minute.
 PHRASES: dict[str, FailureKind] = {
     "prompt is too long": FailureKind.CONTEXT_WINDOW,
     "maximum context length": FailureKind.CONTEXT_WINDOW,
     "exceeds the maximum number of tokens": FailureKind.CONTEXT_WINDOW,
     "credit balance is too low": FailureKind.QUOTA,
-    "exceeded your current quota": FailureKind.QUOTA,
     "api key not valid": FailureKind.AUTH,
 }
 
@@ -73,7 +74,7 @@ STATUSES: dict[int, FailureKind] = {
 
 
 def classify(status: int, error: ProviderError | None) -> FailureKind:
-    """Our name for a failed answer."""
+    """Our name for a failed answer. Inside a stream, whose status is 200, a code that is a number stands for the status."""
     if error is not None:
         said = error.message.lower()
         for phrase, kind in PHRASES.items():
@@ -82,9 +83,11 @@ def classify(status: int, error: ProviderError | None) -> FailureKind:
         for word in (error.code, error.type):
             if word and word.lower() in WORDS:
                 return WORDS[word.lower()]
+        if status < 400 and error.code and error.code.isascii() and error.code.isdigit() and len(error.code) == 3:
+            status = int(error.code)
     if status in STATUSES:
         return STATUSES[status]
-    return FailureKind.SERVER_ERROR if status >= 500 or status < 400 else FailureKind.REFUSED_REQUEST
+    return FailureKind.REFUSED_REQUEST if 400 <= status < 500 else FailureKind.SERVER_ERROR
 
 
 def parse_error(body: bytes) -> ProviderError | None:
@@ -103,6 +106,8 @@ def error_in(said: Any) -> ProviderError | None:
     if not isinstance(said, dict):
         return None
     found = said.get("error")
+    if not found:
+        return None
     if isinstance(found, str):
         return ProviderError("error", found)
     if not isinstance(found, dict):
@@ -149,7 +154,8 @@ def error_body(wire_format: WireFormat, status: int, error: ProviderError) -> by
 def error_event(wire_format: WireFormat, status: int, error: ProviderError) -> bytes:
     """The event that ends a stream with an error, in the agent's format."""
     if wire_format is WireFormat.RESPONSES:
-        data = {"type": "error", "code": error.code or error.type, "message": error.message, "param": None}
+        told = {"code": error.code or error.type, "message": error.message, "param": None}
+        data = {"type": "error", **told, "sequence_number": 0}
         return render(SseEvent("error", json.dumps(data).encode()))
     name = "error" if wire_format is WireFormat.MESSAGES else ""
     return render(SseEvent(name, error_body(wire_format, status, error)))

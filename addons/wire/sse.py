@@ -1,6 +1,9 @@
 """Server-sent events: bytes in, events out, at any split of the bytes (WHATWG HTML, "Event stream interpretation").
 
 `id` and `retry` are read over: no vendor's format gives them a meaning.
+
+Line ends become LF as they come, so that an event's end is always two of them, and only new bytes are searched for it:
+looking at all that waits with each new piece would make an event of many megabytes (a picture, in base64) cost its square.
 """
 
 from __future__ import annotations
@@ -26,45 +29,73 @@ class SseParser:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
-        self._rest = b""
+        self._rest = bytearray()
         self._begun = False
+        self._after_cr = False
         self._skipping = False
         self.overflowed = False
 
     def feed(self, data: bytes) -> list[SseEvent]:
         """The events that `data` completes."""
-        text = self._rest + data if self._rest else data
         if not self._begun:
-            if len(text) < len(BOM) and BOM.startswith(text):
-                self._rest = text
-                return []
-            self._begun = True
-            text = text.removeprefix(BOM)
-        if b"\r" in text:
-            text = self._with_lf(text)
-        return self._take(text)
+            data = self._without_bom(data)
+        if self._after_cr or b"\r" in data:
+            data = self._with_lf(data)
+        return self._take(data) if data else []
 
     def close(self) -> list[SseEvent]:
         """What is left at the end of the stream; vendors end without the last blank line now and then."""
-        text = self._rest.replace(b"\r", b"\n")
-        self._rest = b""
-        return [] if self._skipping else _events(text.split(b"\n\n"))
+        left = bytes(self._rest)
+        self._rest.clear()
+        return [] if self._skipping else _events([left])
 
-    def _with_lf(self, text: bytes) -> bytes:
-        """CRLF and CR as LF. A CR at the very end stays, since its LF may follow."""
-        held = b"\r" if text.endswith(b"\r") else b""
-        return text[: len(text) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + held
+    def _without_bom(self, data: bytes) -> bytes:
+        data = bytes(self._rest) + data
+        self._rest.clear()
+        if len(data) < len(BOM) and BOM.startswith(data):
+            self._rest += data
+            return b""
+        self._begun = True
+        return data.removeprefix(BOM)
+
+    def _with_lf(self, data: bytes) -> bytes:
+        """CRLF and CR as LF; a CR counts at once, and an LF that follows it in the next piece is left out."""
+        if self._after_cr and data:
+            self._after_cr = False
+            data = data.removeprefix(b"\n")
+        self._after_cr = self._after_cr or data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _take(self, text: bytes) -> list[SseEvent]:
-        frames = text.split(b"\n\n")
-        self._rest = frames.pop()
-        if self._skipping and frames:
-            frames.pop(0)
-            self._skipping = False
-        if len(self._rest) > self._limit:
-            self._rest = self._rest[-1:]
-            self._skipping = self.overflowed = True
-        return _events(frames) if frames else []
+        if not self._rest and text.endswith(b"\n\n") and len(text) <= self._limit:
+            return _events(text.split(b"\n\n"))  # whole events, as nearly always
+        ended: list[bytes] = []
+        if text.startswith(b"\n") and self._rest.endswith(b"\n"):
+            del self._rest[-1:]
+            self._end(ended)
+            text = text[1:]
+        first, *others = text.split(b"\n\n")
+        self._rest += first
+        if others:
+            self._end(ended)
+            *whole, last = others
+            ended += (frame for frame in whole if self._fits(len(frame)))
+            self._rest += last
+        if self._skipping or not self._fits(len(self._rest) - self._rest.endswith(b"\n")):
+            self._skipping = True
+            del self._rest[:-1]
+        return _events(ended) if ended else []
+
+    def _end(self, ended: list[bytes]) -> None:
+        """The event that was unfinished is complete."""
+        if not self._skipping and self._fits(len(self._rest)):
+            ended.append(bytes(self._rest))
+        self._skipping = False
+        self._rest.clear()
+
+    def _fits(self, size: int) -> bool:
+        self.overflowed = self.overflowed or size > self._limit
+        return size <= self._limit
 
 
 def render(event: SseEvent) -> bytes:

@@ -4,9 +4,12 @@ THE file that spells vendors' usage words. Vendors overlap their figures differe
 
     format     input figure                         output figure
     Messages   exclusive of cache reads and writes  inclusive of thinking
-    Chat       inclusive of cached and audio        inclusive of reasoning and audio (xAI: exclusive, told by its total)
+    Chat       inclusive of cached and audio        inclusive of reasoning and audio
     Responses  inclusive of cached                  inclusive of reasoning
     Gemini     inclusive of cached                  exclusive of thoughts; tool-use prompt tokens come on top
+
+Others speak Chat and mean something else by it: xAI and Google's Chat face count reasoning on top, some gateways cache
+reads. Their own total tells. Parts never add up to more than the figure that they are parts of.
 
 Sources: API references of Anthropic (Messages, prompt caching), OpenAI (Chat, Responses), Google (GenerateContent),
 DeepSeek, Groq, Moonshot and OpenRouter, accessed 2026-11-21.
@@ -14,11 +17,16 @@ DeepSeek, Groq, Moonshot and OpenRouter, accessed 2026-11-21.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec import Struct, field
 
 from ringlet_mitm.rules.pricing import Usage
 
 Count = int | None
+
+# No request has a billion tokens; a figure beyond is garbage, and would not fit the ledger's columns.
+MOST = 10**9
 
 
 class CacheCreation(Struct):
@@ -26,6 +34,12 @@ class CacheCreation(Struct):
 
     ephemeral_5m_input_tokens: Count = None
     ephemeral_1h_input_tokens: Count = None
+
+
+class ThinkingDetails(Struct):
+    """The part of Anthropic's output figure that is thinking (since 2026)."""
+
+    thinking_tokens: Count = None
 
 
 class MessagesUsage(Struct):
@@ -36,26 +50,29 @@ class MessagesUsage(Struct):
     cache_creation_input_tokens: Count = None
     cache_creation: CacheCreation | None = None
     output_tokens: Count = None
+    output_tokens_details: ThinkingDetails | None = None
 
     def over(self, earlier: MessagesUsage | None) -> MessagesUsage:
-        """These figures where they are there, the earlier ones elsewhere."""
-        if earlier is None:
-            return self
-        names = self.__struct_fields__
-        pairs = ((name, getattr(self, name), getattr(earlier, name)) for name in names)
-        return MessagesUsage(**{name: old if new is None else new for name, new, old in pairs})
+        """These figures and the earlier ones, the larger of each.
+
+        Not simply the later: some send 0 in `message_start` and the figure in `message_delta`, others the other way round.
+        """
+        return _larger(self, earlier) if earlier is not None else self
 
     def usage(self) -> Usage:
         """As disjoint kinds; writes without a duration are 5-minute ones, the default."""
         split = self.cache_creation or CacheCreation()
         hour = _n(split.ephemeral_1h_input_tokens)
         total = max(_n(self.cache_creation_input_tokens), hour + _n(split.ephemeral_5m_input_tokens))
+        details = self.output_tokens_details or ThinkingDetails()
+        visible, thinking = _apart(_n(self.output_tokens), _n(details.thinking_tokens))
         return Usage(
             input_tokens=_n(self.input_tokens),
             cache_read_tokens=_n(self.cache_read_input_tokens),
             cache_write_5m_tokens=total - hour,
             cache_write_1h_tokens=hour,
-            output_tokens=_n(self.output_tokens),
+            output_tokens=visible,
+            reasoning_tokens=thinking,
         )
 
 
@@ -63,8 +80,9 @@ class PromptDetails(Struct):
     """Parts of a Chat or Responses input figure."""
 
     cached_tokens: Count = None
-    cache_write_tokens: Count = None  # OpenRouter
+    cache_write_tokens: Count = None  # OpenRouter, and OpenAI since 2026
     audio_tokens: Count = None
+    image_tokens: Count = None
 
 
 class CompletionDetails(Struct):
@@ -136,18 +154,22 @@ class GeminiUsage(Struct, rename="camel"):
 
     def usage(self) -> Usage:
         """As disjoint kinds. Video and documents are billed as text input."""
-        cached = _n(self.cached_content_token_count)
         images = max(0, _of(self.prompt_tokens_details, "IMAGE") - _of(self.cache_tokens_details, "IMAGE"))
         audio = max(0, _of(self.prompt_tokens_details, "AUDIO") - _of(self.cache_tokens_details, "AUDIO"))
-        image_out = _of(self.candidates_tokens_details, "IMAGE")
-        audio_out = _of(self.candidates_tokens_details, "AUDIO")
-        fresh = _n(self.prompt_token_count) - cached - images - audio
+        fresh, cached, images, audio = _apart(
+            _n(self.prompt_token_count), _n(self.cached_content_token_count), images, audio
+        )
+        text_out, image_out, audio_out = _apart(
+            _n(self.candidates_token_count),
+            _of(self.candidates_tokens_details, "IMAGE"),
+            _of(self.candidates_tokens_details, "AUDIO"),
+        )
         return Usage(
-            input_tokens=max(0, fresh) + _n(self.tool_use_prompt_token_count),
+            input_tokens=fresh + _n(self.tool_use_prompt_token_count),
             image_input_tokens=images,
             audio_input_tokens=audio,
             cache_read_tokens=cached,
-            output_tokens=max(0, _n(self.candidates_token_count) - image_out - audio_out),
+            output_tokens=text_out,
             reasoning_tokens=_n(self.thoughts_token_count),
             image_output_tokens=image_out,
             audio_output_tokens=audio_out,
@@ -157,21 +179,55 @@ class GeminiUsage(Struct, rename="camel"):
 def _inclusive(
     given: Count, taken: Count, total: Count, cached: int, before: PromptDetails, after: CompletionDetails
 ) -> Usage:
-    """OpenAI's way: the parts are inside the figures, unless the total says that reasoning came on top."""
+    """OpenAI's way: the parts are inside the figures, unless the total says that something came on top of them."""
+    whole_in, whole_out = _n(given), _n(taken)
     reasoning, written = _n(after.reasoning_tokens), _n(before.cache_write_tokens)
-    audio, audio_out, image_out = _n(before.audio_tokens), _n(after.audio_tokens), _n(after.image_tokens)
-    on_top = reasoning > 0 and _n(given) + _n(taken) + reasoning == total
-    inside = (0 if on_top else reasoning) + audio_out + image_out
+    more = _n(total) - whole_in - whole_out
+    if more > 0 and reasoning in (0, more) and cached + written != more:
+        whole_out, reasoning = whole_out + more, more
+    elif cached + written > whole_in or (more > 0 and cached + written == more):
+        whole_in += cached + written
+    fresh, cached, written, audio, images = _apart(
+        whole_in, cached, written, _n(before.audio_tokens), _n(before.image_tokens)
+    )
+    visible, reasoning, audio_out, image_out = _apart(
+        whole_out, reasoning, _n(after.audio_tokens), _n(after.image_tokens)
+    )
     return Usage(
-        input_tokens=max(0, _n(given) - cached - written - audio),
+        input_tokens=fresh,
+        image_input_tokens=images,
         audio_input_tokens=audio,
         cache_read_tokens=cached,
         cache_write_5m_tokens=written,
-        output_tokens=max(0, _n(taken) - inside),
+        output_tokens=visible,
         reasoning_tokens=reasoning,
         image_output_tokens=image_out,
         audio_output_tokens=audio_out,
     )
+
+
+def _apart(whole: int, *parts: int) -> tuple[int, ...]:
+    """What is left of `whole` without its parts, and the parts; what does not fit any more is cut off."""
+    fitting: list[int] = []
+    for part in parts:
+        fitting.append(min(part, whole))
+        whole -= fitting[-1]
+    return (whole, *fitting)
+
+
+_Figures = TypeVar("_Figures", bound=Struct)
+
+
+def _larger(new: _Figures, old: _Figures) -> _Figures:
+    """Field by field the larger of two; what only one has is taken."""
+    merged: dict[str, object] = {}
+    for name in new.__struct_fields__:
+        one, other = getattr(new, name), getattr(old, name)
+        if one is None or other is None:
+            merged[name] = other if one is None else one
+        else:
+            merged[name] = _larger(one, other) if isinstance(one, Struct) else max(one, other)
+    return type(new)(**merged)
 
 
 def _of(details: Modalities, modality: str) -> int:
@@ -179,4 +235,4 @@ def _of(details: Modalities, modality: str) -> int:
 
 
 def _n(count: Count) -> int:
-    return max(0, count) if count is not None else 0
+    return min(max(0, count), MOST) if count is not None else 0

@@ -200,7 +200,7 @@ def responses_stream(answer: Answer, body: Json) -> Frames:
     """OpenAI Responses, streaming: every event has its number."""
     numbers = count()
 
-    def event(name: str, **data: Any) -> bytes:
+    def event(name: str, /, **data: Any) -> bytes:
         return _named(name, {"type": name, "sequence_number": next(numbers)} | data)
 
     whole = responses_whole(answer)

@@ -124,10 +124,8 @@ def test_a_taken_port_is_one_clear_line(proxy: RunningProxy) -> None:
     words = program("--profile", "work", "--port", str(proxy.port))
     done = subprocess.run(words, env=proxy.environ, capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stdout) == (2, "")
-    assert (
-        done.stderr
-        == f"ringlet-mitm: 127.0.0.1:{proxy.port} is taken, perhaps by another ringlet-mitm; choose another with --port\n"
-    )
+    said = f"127.0.0.1:{proxy.port} is taken, perhaps by another ringlet-mitm; choose another with --port"
+    assert done.stderr == f"ringlet-mitm: {said}\n"
 
 
 def test_a_public_address_is_refused(proxy: RunningProxy) -> None:

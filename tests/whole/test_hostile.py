@@ -84,7 +84,7 @@ def raw(proxy: RunningProxy, text: bytes) -> bytes:
         plain.sendall(b"CONNECT api.anthropic.com:443 HTTP/1.1\r\nhost: api.anthropic.com:443\r\n\r\n")
         assert b" 200 " in plain.recv(4096)
         with trusting(proxy).wrap_socket(plain, server_hostname="api.anthropic.com") as secure:
-            secure.settimeout(5)
+            secure.settimeout(1)
             secure.sendall(text)
             secure.shutdown(socket.SHUT_WR)
             try:
