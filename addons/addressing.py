@@ -8,7 +8,7 @@ from mitmproxy import http
 
 from ringlet_mitm.rules.shapes import WireFormat
 
-LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|\[?::1\]?")
+LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|\[?::1\]?", re.IGNORECASE)
 
 # In base-URL mode nobody says a host: the vendor whose format it is.
 VENDORS: dict[WireFormat, str] = {

@@ -11,6 +11,7 @@ from ringlet_mitm.addons.exchange import Exchange, exchange_of
 from ringlet_mitm.addons.relay import Reading, Relay
 from ringlet_mitm.addons.wire.faults import classify
 from ringlet_mitm.rules.failures import Failure, FailureKind
+from ringlet_mitm.rules.peek import Peek
 
 
 class Answer:
@@ -30,12 +31,16 @@ class Answer:
 
     def _relay(self, exchange: Exchange, response: http.Response) -> Relay:
         headers = response.headers
-        encoding = headers.get("content-encoding", "")
-        kind = headers.get("content-type", "")
-        hide = bool(exchange.outbound and exchange.outbound.hide_usage_chunk) and not encoding and response.status_code < 400
+        encoding = headers.get("content-encoding", "").strip().lower()
+        kind = headers.get("content-type", "").lower()
+        packed = encoding not in ("", "identity")
+        hide = exchange.outbound is not None and exchange.outbound.hide_usage_chunk
+        hide = hide and not packed and response.status_code < 400
         length = headers.get("content-length", "")
         if hide and length:
             del headers["content-length"]
+            if response.data.http_version == b"HTTP/1.1":
+                headers["transfer-encoding"] = "chunked"
 
         def first_byte() -> None:
             exchange.first_byte_us = time.time_ns() // 1000
@@ -45,9 +50,9 @@ class Answer:
 
         return Relay(
             exchange.target.format if exchange.target else exchange.request.format,
-            streamed="event-stream" in kind,
+            streamed="event-stream" in kind or ("json" not in kind and _asked_to_stream(exchange)),
             content_length=int(length) if length.isascii() and length.isdigit() else None,
-            content_encoding=encoding,
+            content_encoding=encoding if packed else "",
             hide_usage_chunk=hide,
             on_first_byte=first_byte,
             on_end=end,
@@ -59,9 +64,17 @@ class Answer:
         self._record(exchange)
 
 
+def _asked_to_stream(exchange: Exchange) -> bool:
+    """Some gateways send events as text/plain, or do not say what they send; Gemini's JSON array says that it is JSON."""
+    asked = exchange.turn.peek if exchange.turn is not None and (exchange.status or 0) < 400 else None
+    return isinstance(asked, Peek) and asked.features.stream
+
+
 def _failure(exchange: Exchange, reading: Reading) -> Failure | None:
+    """What went wrong: in the provider's words where there are any, else what is known of the connections."""
     status = exchange.status or 0
     if status >= 400 or reading.error is not None:
-        kind = classify(status, reading.error)
-        return Failure(kind, status, reading.error)
-    return None if reading.complete else Failure(FailureKind.BROKEN_STREAM, status)
+        return Failure(classify(status, reading.error), status, reading.error)
+    if reading.complete:
+        return None
+    return exchange.failure or Failure(FailureKind.BROKEN_STREAM, status)

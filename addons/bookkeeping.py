@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ringlet_mitm.addons.exchange import Exchange
@@ -31,7 +31,9 @@ class Bookkeeper:
     def _request_row(self, exchange: Exchange, now_us: int) -> RequestRow:
         request, turn, target, reading = exchange.request, exchange.turn, exchange.target, exchange.reading
         usage, source = _usage(exchange)
-        card = self.prices.card(target.provider, target.model) if target and target.provider and source != "none" else None
+        card = (
+            self.prices.card(target.provider, target.model) if target and target.provider and source != "none" else None
+        )
         bill = cost(usage, card)
         counted = exchange.counted_tokens
         return RequestRow(
@@ -91,10 +93,16 @@ def _features(exchange: Exchange) -> dict[str, Any]:
 
 
 def _usage(exchange: Exchange) -> tuple[Usage, str]:
-    """What the provider reported; else, for an answer that came, an estimate that is marked as one."""
+    """What the provider reported; else, for an answer that came, an estimate that is marked as one.
+
+    A stream that broke off reported its output as it was at the beginning, if at all; what was written since is billed too.
+    """
     reading = exchange.reading
     if reading is not None and reading.usage is not None:
-        return reading.usage, "reported"
+        unsaid = 0 if reading.complete else reading.output_estimate - reading.usage.total_output
+        if unsaid <= 0:
+            return reading.usage, "reported"
+        return replace(reading.usage, output_tokens=reading.usage.output_tokens + unsaid), "estimated"
     if reading is None or exchange.status is None or exchange.status >= 400 or not reading.bytes_out:
         return Usage(), "none"
     counted = exchange.counted_tokens

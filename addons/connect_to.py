@@ -48,4 +48,4 @@ def install(loop: asyncio.AbstractEventLoop, detours: Iterable[Detour]) -> None:
         host, port = table.get((str(host).lower(), port), (host, port))
         return await original(factory, host, port, **options)
 
-    loop.create_connection = create_connection  # type: ignore[method-assign]
+    loop.create_connection = create_connection  # type: ignore[method-assign,assignment]

@@ -11,7 +11,7 @@ from ringlet_mitm.addons.addressing import asks_proxy
 from ringlet_mitm.rules.shapes import format_of
 
 Page = Callable[[], dict[str, object]]
-HELP = "ringlet-mitm is running. Point an agent at it: eval \"$(ringlet-mitm env)\"; health: GET /health\n"
+HELP = 'ringlet-mitm is running. Point an agent at it: eval "$(ringlet-mitm env)"; health: GET /health\n'
 
 
 class Endpoints:
@@ -21,9 +21,20 @@ class Endpoints:
         self._pages = pages
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Answer from the table; 404 with a hint for any other path."""
+        """Answer from the table; 404 with a hint for any other path.
+
+        A browser sends what any web page tells it to, also to this address, and a model call here is paid with our keys: so
+        what a browser says is from another site is refused.
+        """
         request = flow.request
-        if flow.response is not None or not asks_proxy(flow) or format_of(request.method, request.path):
+        if flow.response is not None or not asks_proxy(flow):
+            return
+        if request.headers.get("sec-fetch-site", "").lower() == "cross-site":
+            flow.response = http.Response.make(
+                403, "not for web pages of other sites\n", {"content-type": "text/plain"}
+            )
+            return
+        if format_of(request.method, request.path):
             return
         page = self._pages.get(request.path.partition("?")[0])
         if page is None:

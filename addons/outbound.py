@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from ringlet_mitm.addons.credentials.agent_headers import query_without_keys, without_credentials
 from ringlet_mitm.rules.errors import NeedsTranslation
-from ringlet_mitm.rules.peek import AgentRequest, Headers, Peek, Spans, Unreadable
+from ringlet_mitm.rules.peek import AgentRequest, Headers, Peek, Unreadable
 from ringlet_mitm.rules.routing import Decision
 from ringlet_mitm.rules.shapes import Loss, WireFormat, is_enveloped
 from ringlet_mitm.rules.targets import Target

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mitmproxy import http
+from mitmproxy.connection import ConnectionState
 
 from ringlet_mitm.addons.bookkeeping import Bookkeeper
 from ringlet_mitm.addons.exchange import Exchange, exchange_of
@@ -64,12 +65,10 @@ class Recorder:
         exchange = exchange_of(flow)
         if exchange is None or exchange.row is not None:
             return
+        if exchange.failure is None:
+            exchange.failure = Failure(_kind(flow, exchange), exchange.status)
         if exchange.relay is not None:
             exchange.relay.abort()
-        if exchange.row is not None:
-            return
-        if exchange.failure is None:
-            exchange.failure = Failure(_kind(flow, exchange))
         self.record(exchange)
 
     def _let_go(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
@@ -83,7 +82,8 @@ class Recorder:
 
 
 def _kind(flow: http.HTTPFlow, exchange: Exchange) -> FailureKind:
+    """Whose connection it was, from mitmproxy's words for it ("Client disconnected.", "stream reset by client (CANCEL)")."""
     said = flow.error.msg.lower() if flow.error else ""
-    if "client" in said or flow.client_conn.state.value == 0:
+    if said.startswith("client ") or " by client" in said or flow.client_conn.state is ConnectionState.CLOSED:
         return FailureKind.CLIENT_GONE
     return FailureKind.UNREACHABLE if exchange.status is None else FailureKind.BROKEN_STREAM

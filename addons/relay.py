@@ -59,7 +59,7 @@ class Relay:
         hide_usage_chunk: bool = False,
     ) -> None:
         self._meter = Meter(wire_format, streamed=streamed)
-        self._decoder = Decoder(content_encoding) if content_encoding not in ("", "identity") else None
+        self._decoder = Decoder(content_encoding) if content_encoding else None
         self._filter = UsageChunkFilter() if hide_usage_chunk and streamed else None
         self._streamed = streamed
         self._length = content_length
@@ -165,4 +165,6 @@ def is_usage_chunk(frame: bytes) -> bool:
         chunk = json.loads(b"\n".join(lines))
     except (ValueError, RecursionError):
         return False
-    return isinstance(chunk, dict) and chunk.get("choices") == [] and bool(chunk.get("usage")) and not chunk.get("error")
+    return (
+        isinstance(chunk, dict) and chunk.get("choices") == [] and bool(chunk.get("usage")) and not chunk.get("error")
+    )

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import click
@@ -44,15 +45,15 @@ def compact(count: int) -> str:
 def usd(amount: Decimal) -> str:
     """Dollars and cents; below a cent as many places as it takes to see it."""
     if amount == 0 or amount >= CENT:
-        return f"${amount:.2f}"
+        return f"${amount:,.2f}"
     return f"${amount:.4f}" if amount >= LEAST_SHOWN else f"<${LEAST_SHOWN}"
 
 
 def percent(share: float) -> str:
     """Whole percents; what is not all and not nothing does not look so."""
-    if 0 < share < 0.005:
+    if 0 < share < 0.01:
         return "<1%"
-    if 0.995 <= share < 1:
+    if 0.99 < share < 1:
         return ">99%"
     return f"{share * 100:.0f}%"
 
@@ -72,7 +73,10 @@ def _words(value: Any) -> str:
     """One line of what can be printed; an agent's words may hold anything, also what a terminal obeys."""
     if value is None:
         return "NULL"
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _name(value: Any) -> str:
@@ -165,7 +169,7 @@ def csv_text(table: Table) -> str:
 
 def columns_of(text: str) -> int:
     """How many columns of a terminal a text takes."""
-    return sum(_columns_of_letter(letter) for letter in text)
+    return len(text) if text.isascii() else sum(map(_columns_of_letter, text))
 
 
 def shortened(text: str, width: int) -> str:
@@ -180,6 +184,7 @@ def shortened(text: str, width: int) -> str:
     return "".join(head) + "…" + tail
 
 
+@cache
 def _columns_of_letter(letter: str) -> int:
     if unicodedata.combining(letter):
         return 0

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -80,11 +79,28 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        try:
-            return ipaddress.IPv4Address(socket.inet_aton(host))
-        except (OSError, ValueError):
-            return None
+        number = _as_number(host)
+        return None if number is None else ipaddress.IPv4Address(number)
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _as_number(host: str) -> int | None:
+    """An IPv4 address in the older forms that resolvers still take: one to four numbers, also octal or hexadecimal."""
+    *bytes_, last = host.split(".")
+    try:
+        values = [_whole_number(part) for part in (*bytes_, last)]
+    except ValueError:
+        return None
+    left = 4 - len(bytes_)
+    if left < 1 or any(not 0 <= value < 256 for value in values[:-1]) or not 0 <= values[-1] < 256**left:
+        return None
+    return sum(value << 8 * (3 - place) for place, value in enumerate(values[:-1])) + values[-1]
+
+
+def _whole_number(text: str) -> int:
+    if not text.isascii() or not text[:1].isdigit() or "_" in text:
+        raise ValueError(text)
+    return int(text, 0 if text.startswith("0x") else 8 if text.startswith("0") else 10)
 
 
 def _checked(host: str) -> str:

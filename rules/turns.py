@@ -54,8 +54,9 @@ class Item(msgspec.Struct):
 
 class _Block(msgspec.Struct):
     type: str | None = None
-    functionResponse: Raw | None = None  # noqa: N815
-    function_response: Raw | None = None
+    # Not `Raw | None`, of which msgspec takes only the null.
+    functionResponse: Raw = ABSENT  # noqa: N815
+    function_response: Raw = ABSENT
 
 
 class _Tool(msgspec.Struct):
@@ -130,8 +131,8 @@ def _single_blocks(content: Raw) -> Iterator[_Block]:
 def _is_result(block: _Block) -> bool:
     return (
         (block.type or "").endswith("tool_result")
-        or block.functionResponse is not None
-        or block.function_response is not None
+        or block.functionResponse != ABSENT
+        or block.function_response != ABSENT
     )
 
 

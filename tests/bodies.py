@@ -88,3 +88,34 @@ def png(width: int, height: int) -> str:
     """The beginning of a PNG of that size, in base64."""
     head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", width, height, 8, 6, 0, 0, 0)
     return base64.b64encode(head + bytes(4096)).decode()
+
+
+def user(text: Any = "hi") -> Body:
+    """What a person says, on all formats but Gemini."""
+    return {"role": "user", "content": text}
+
+
+def call(name: str = "t") -> Body:
+    """A tool call on Chat."""
+    return {"role": "assistant", "content": None, "tool_calls": [{"id": "c", "function": {"name": name}}]}
+
+
+RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]}
+RESULTS = {"role": "tool", "tool_call_id": "c", "content": "ok"}
+USED = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {}}]}
+ANSWERED = {"role": "user", "parts": [{"functionResponse": {"name": "n", "response": {"output": "ok"}}}]}
+CALLED = {"role": "model", "parts": [{"functionCall": {"name": "n", "args": {}}}]}
+CODEX_TOOLS = {
+    "type": "additional_tools",
+    "role": "developer",
+    "tools": [
+        {
+            "type": "namespace",
+            "name": "a",
+            "tools": [{"type": "function", "name": "b"}, {"type": "custom", "name": "c"}],
+        },
+        {"type": "namespace", "name": "empty", "tools": []},
+        {"type": "custom", "name": "d", "format": {"type": "grammar", "syntax": "lark", "definition": "start: /x/"}},
+        {"type": "web_search"},
+    ],
+}

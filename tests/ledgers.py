@@ -1,4 +1,4 @@
-"""Rows for tests of the ledger, and a connection that has them as `usage` sees it: `requests`, `attempts` and the views."""
+"""Rows for tests of the ledger, and a connection that has them as `usage` sees it, views included."""
 
 from __future__ import annotations
 

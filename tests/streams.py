@@ -76,7 +76,13 @@ CACHED_USAGE = Usage(
 )
 
 MESSAGES_SAID = [
-    Said("messages: caches", MESSAGES, named(start(**CACHED), *block(), delta(output_tokens=320), STOP), CACHED_USAGE, "end_turn"),
+    Said(
+        "messages: caches",
+        MESSAGES,
+        named(start(**CACHED), *block(), delta(output_tokens=320), STOP),
+        CACHED_USAGE,
+        "end_turn",
+    ),
     Said(
         "messages: a server tool, the figures grow",
         MESSAGES,
@@ -94,7 +100,12 @@ MESSAGES_SAID = [
     Said(
         "messages: input figures only in the delta",
         MESSAGES,
-        named(start(input_tokens=0, output_tokens=0), *block(), delta(input_tokens=40, cache_read_input_tokens=7, output_tokens=9), STOP),
+        named(
+            start(input_tokens=0, output_tokens=0),
+            *block(),
+            delta(input_tokens=40, cache_read_input_tokens=7, output_tokens=9),
+            STOP,
+        ),
         Usage(input_tokens=40, cache_read_tokens=7, output_tokens=9),
         "end_turn",
     ),
@@ -108,7 +119,11 @@ MESSAGES_SAID = [
     Said(
         "messages: thinking told apart",
         MESSAGES,
-        named(start(input_tokens=5), delta("tool_use", output_tokens=90, output_tokens_details={"thinking_tokens": 60}), STOP),
+        named(
+            start(input_tokens=5),
+            delta("tool_use", output_tokens=90, output_tokens_details={"thinking_tokens": 60}),
+            STOP,
+        ),
         Usage(input_tokens=5, output_tokens=30, reasoning_tokens=60),
         "tool_use",
     ),
@@ -141,24 +156,47 @@ FEW = {"prompt_tokens": 10, "completion_tokens": 3, "total_tokens": 13}
 FEW_USAGE = Usage(input_tokens=10, output_tokens=3)
 
 CHAT_SAID = [
-    Said("chat: the usage chunk", CHAT, bare(chunk("Hé", usage=None), chunk(None, "stop", usage=None), chunk(choices=[], usage=TOLD)), TOLD_USAGE, "stop"),
+    Said(
+        "chat: the usage chunk",
+        CHAT,
+        bare(chunk("Hé", usage=None), chunk(None, "stop", usage=None), chunk(choices=[], usage=TOLD)),
+        TOLD_USAGE,
+        "stop",
+    ),
     Said("chat: no usage at all", CHAT, bare(chunk("Hé"), chunk("llo 🌍"), chunk(None, "stop")), None, "stop"),
-    Said("chat: groq", CHAT, bare(chunk("hi", x_groq={"id": "req_1"}), chunk(None, "stop", x_groq={"id": "req_1", "usage": FEW})), FEW_USAGE, "stop"),
+    Said(
+        "chat: groq",
+        CHAT,
+        bare(chunk("hi", x_groq={"id": "req_1"}), chunk(None, "stop", x_groq={"id": "req_1", "usage": FEW})),
+        FEW_USAGE,
+        "stop",
+    ),
     Said(
         "chat: openrouter, comments and usage beside a choice",
         CHAT,
-        b": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\n" + bare(chunk("hi"), chunk("", "stop"), chunk("", None, usage=FEW | {"cost": 0.95})),
+        b": OPENROUTER PROCESSING\n\n: OPENROUTER PROCESSING\n\n"
+        + bare(chunk("hi"), chunk("", "stop"), chunk("", None, usage=FEW | {"cost": 0.95})),
         FEW_USAGE,
         "stop",
     ),
     Said(
         "chat: moonshot, usage inside the choice",
         CHAT,
-        bare(chunk("hi"), {"model": "the-model", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": FEW}]}),
+        bare(
+            chunk("hi"),
+            {"model": "the-model", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": FEW}]},
+        ),
         FEW_USAGE,
         "stop",
     ),
-    Said("chat: ends without [DONE]", CHAT, bare(chunk("hi"), chunk(None, "stop", usage=FEW), end=b""), FEW_USAGE, "stop", ended=False),
+    Said(
+        "chat: ends without [DONE]",
+        CHAT,
+        bare(chunk("hi"), chunk(None, "stop", usage=FEW), end=b""),
+        FEW_USAGE,
+        "stop",
+        ended=False,
+    ),
     Said(
         "chat: mistral, content as a list",
         CHAT,
@@ -166,11 +204,24 @@ CHAT_SAID = [
         FEW_USAGE,
         "stop",
     ),
-    Said("chat: counts as floats", CHAT, bare(chunk("hi", "stop", usage={"prompt_tokens": 10.0, "completion_tokens": 3.0})), FEW_USAGE, "stop"),
+    Said(
+        "chat: counts as floats",
+        CHAT,
+        bare(chunk("hi", "stop", usage={"prompt_tokens": 10.0, "completion_tokens": 3.0})),
+        FEW_USAGE,
+        "stop",
+    ),
     Said(
         "chat: an error in the middle",
         CHAT,
-        bare(chunk("hi"), {"error": {"code": 502, "message": "Provider disconnected"}, "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}, end=b""),
+        bare(
+            chunk("hi"),
+            {
+                "error": {"code": 502, "message": "Provider disconnected"},
+                "choices": [{"index": 0, "delta": {}, "finish_reason": "error"}],
+            },
+            end=b"",
+        ),
         None,
         "error",
         ended=False,
@@ -181,7 +232,14 @@ CHAT_SAID = [
 def response(status: str, **more: Any) -> dict[str, Any]:
     figures = {"input_tokens": 328, "input_tokens_details": {"cached_tokens": 100}, "output_tokens": 52}
     figures |= {"output_tokens_details": {"reasoning_tokens": 20}, "total_tokens": 380}
-    whole = {"id": "r", "object": "response", "status": status, "error": None, "incomplete_details": None, "model": "the-model"}
+    whole = {
+        "id": "r",
+        "object": "response",
+        "status": status,
+        "error": None,
+        "incomplete_details": None,
+        "model": "the-model",
+    }
     return whole | {"output": [], "usage": figures} | more
 
 
@@ -190,30 +248,67 @@ BEGUN = {"type": "response.created", "response": response("in_progress", usage=N
 SPOKEN = {"type": "response.output_text.delta", "item_id": "m", "output_index": 0, "content_index": 0, "delta": "Hé 🌍"}
 
 RESPONSES_SAID = [
-    Said("responses: completed", RESPONSES, named(BEGUN, SPOKEN, {"type": "response.completed", "response": response("completed")}), RESPONSES_USAGE, "completed"),
+    Said(
+        "responses: completed",
+        RESPONSES,
+        named(BEGUN, SPOKEN, {"type": "response.completed", "response": response("completed")}),
+        RESPONSES_USAGE,
+        "completed",
+    ),
     Said(
         "responses: incomplete",
         RESPONSES,
-        named(BEGUN, {"type": "response.incomplete", "response": response("incomplete", incomplete_details={"reason": "max_output_tokens"})}),
+        named(
+            BEGUN,
+            {
+                "type": "response.incomplete",
+                "response": response("incomplete", incomplete_details={"reason": "max_output_tokens"}),
+            },
+        ),
         RESPONSES_USAGE,
         "max_output_tokens",
     ),
     Said(
         "responses: failed",
         RESPONSES,
-        named(BEGUN, {"type": "response.failed", "response": response("failed", usage=None, error={"code": "server_error", "message": "Sorry"})}),
+        named(
+            BEGUN,
+            {
+                "type": "response.failed",
+                "response": response("failed", usage=None, error={"code": "server_error", "message": "Sorry"}),
+            },
+        ),
         None,
         "failed",
     ),
-    Said("responses: an error", RESPONSES, named(BEGUN, {"type": "error", "code": "rate_limit_exceeded", "message": "Slow", "param": None}), None, "", ended=False),
-    Said("responses: whole", RESPONSES, json.dumps(response("completed")).encode(), RESPONSES_USAGE, "completed", streamed=False, ended=False),
+    Said(
+        "responses: an error",
+        RESPONSES,
+        named(BEGUN, {"type": "error", "code": "rate_limit_exceeded", "message": "Slow", "param": None}),
+        None,
+        "",
+        ended=False,
+    ),
+    Said(
+        "responses: whole",
+        RESPONSES,
+        json.dumps(response("completed")).encode(),
+        RESPONSES_USAGE,
+        "completed",
+        streamed=False,
+        ended=False,
+    ),
 ]
 
 
 def piece(text: str, finish: str | None = None, **figures: Any) -> dict[str, Any]:
     candidate: dict[str, Any] = {"content": {"role": "model", "parts": [{"text": text}]}, "index": 0}
     candidate |= {"finishReason": finish} if finish else {}
-    return {"candidates": [candidate], "usageMetadata": {"promptTokenCount": 1000, **figures}, "modelVersion": "the-model"}
+    return {
+        "candidates": [candidate],
+        "usageMetadata": {"promptTokenCount": 1000, **figures},
+        "modelVersion": "the-model",
+    }
 
 
 def gemini(*pieces: dict[str, Any]) -> bytes:
@@ -221,33 +316,72 @@ def gemini(*pieces: dict[str, Any]) -> bytes:
 
 
 MODALITIES = {
-    "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 642}, {"modality": "IMAGE", "tokenCount": 258}, {"modality": "AUDIO", "tokenCount": 100}],
+    "promptTokensDetails": [
+        {"modality": "TEXT", "tokenCount": 642},
+        {"modality": "IMAGE", "tokenCount": 258},
+        {"modality": "AUDIO", "tokenCount": 100},
+    ],
     "cacheTokensDetails": [{"modality": "TEXT", "tokenCount": 500}, {"modality": "IMAGE", "tokenCount": 58}],
     "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 30}],
 }
-THOUGHT = {"thoughtsTokenCount": 90, "candidatesTokenCount": 40, "cachedContentTokenCount": 558, "totalTokenCount": 1150, "toolUsePromptTokenCount": 20}
+THOUGHT = {
+    "thoughtsTokenCount": 90,
+    "candidatesTokenCount": 40,
+    "cachedContentTokenCount": 558,
+    "totalTokenCount": 1150,
+    "toolUsePromptTokenCount": 20,
+}
 GEMINI_USAGE = Usage(
-    input_tokens=162, image_input_tokens=200, audio_input_tokens=100, cache_read_tokens=558, output_tokens=10, reasoning_tokens=90, image_output_tokens=30
+    input_tokens=162,
+    image_input_tokens=200,
+    audio_input_tokens=100,
+    cache_read_tokens=558,
+    output_tokens=10,
+    reasoning_tokens=90,
+    image_output_tokens=30,
 )
 WRAPPED = {"response": piece("hi", "STOP", candidatesTokenCount=5), "traceId": "t"}
-BLOCKED = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {"promptTokenCount": 8}, "modelVersion": "the-model"}
+BLOCKED = {
+    "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
+    "usageMetadata": {"promptTokenCount": 8},
+    "modelVersion": "the-model",
+}
 
 GEMINI_SAID = [
-    Said("gemini: modalities, the last chunk counts", GEMINI, gemini(piece("你", thoughtsTokenCount=90), piece("好", "STOP", **THOUGHT, **MODALITIES)), GEMINI_USAGE, "STOP", ended=False),
-    Said("gemini: an array", GEMINI, json.dumps([piece("a"), piece("b", "STOP", candidatesTokenCount=5)], indent=1).encode(), Usage(input_tokens=1000, output_tokens=5), "STOP", streamed=False, ended=False),
-    Said("gemini: code assist", GEMINI, gemini(WRAPPED), Usage(input_tokens=1000, output_tokens=5), "STOP", ended=False),
+    Said(
+        "gemini: modalities, the last chunk counts",
+        GEMINI,
+        gemini(piece("你", thoughtsTokenCount=90), piece("好", "STOP", **THOUGHT, **MODALITIES)),
+        GEMINI_USAGE,
+        "STOP",
+        ended=False,
+    ),
+    Said(
+        "gemini: an array",
+        GEMINI,
+        json.dumps([piece("a"), piece("b", "STOP", candidatesTokenCount=5)], indent=1).encode(),
+        Usage(input_tokens=1000, output_tokens=5),
+        "STOP",
+        streamed=False,
+        ended=False,
+    ),
+    Said(
+        "gemini: code assist", GEMINI, gemini(WRAPPED), Usage(input_tokens=1000, output_tokens=5), "STOP", ended=False
+    ),
     Said("gemini: a blocked prompt", GEMINI, gemini(BLOCKED), Usage(input_tokens=8), "PROHIBITED_CONTENT", ended=False),
 ]
 
 ANSWERS = {
     "text": Answer("the-model", ("Hé", "llo — 你好", " 🌍"), None, "", 100, 40, 0, 0, 12, 0),
-    "tool": Answer("the-model", (), ToolCall("Bash", {"command": "echo \"é\"\n"}), "Hm.", 100, 40, 7, 5, 12, 3),
+    "tool": Answer("the-model", (), ToolCall("Bash", {"command": 'echo "é"\n'}), "Hm.", 100, 40, 7, 5, 12, 3),
 }
 
 
 def _vendors_usage(answer: Answer, style: str) -> Usage:
     if style == "messages":
-        return Usage(answer.fresh, 0, 0, answer.cache_read, answer.cache_5m, answer.cache_1h, answer.output + answer.reasoning)
+        return Usage(
+            answer.fresh, 0, 0, answer.cache_read, answer.cache_5m, answer.cache_1h, answer.output + answer.reasoning
+        )
     return Usage(answer.prompt - answer.cache_read, 0, 0, answer.cache_read, 0, 0, answer.output, answer.reasoning)
 
 
@@ -267,8 +401,12 @@ def _vendors() -> list[Said]:
         for kind, answer in ANSWERS.items():
             usage, stop, wire_format = _vendors_usage(answer, style), STOPS[style][kind], FORMATS[style]
             stream, whole = b"".join(makes.stream(answer, ASKED)), json.dumps(makes.whole(answer)).encode()
-            found.append(Said(f"vendor {style} {kind} stream", wire_format, stream, usage, stop, ended=style != "gemini"))
-            found.append(Said(f"vendor {style} {kind} whole", wire_format, whole, usage, stop, streamed=False, ended=False))
+            found.append(
+                Said(f"vendor {style} {kind} stream", wire_format, stream, usage, stop, ended=style != "gemini")
+            )
+            found.append(
+                Said(f"vendor {style} {kind} whole", wire_format, whole, usage, stop, streamed=False, ended=False)
+            )
     array = b"".join(gemini_array(ANSWERS["text"]))
     usage = _vendors_usage(ANSWERS["text"], "gemini")
     return [*found, Said("vendor gemini array", GEMINI, array, usage, "STOP", streamed=False, ended=False)]

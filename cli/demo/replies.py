@@ -89,10 +89,12 @@ def messages_stream(answer: Answer, body: Json) -> Frames:
 
 
 def _messages_block(index: int, block: Json, answer: Answer) -> Frames:
-    empty: Json = {"thinking": {"thinking": "", "signature": ""}, "text": {"text": ""}, "tool_use": {"input": {}}}[
-        block["type"]
-    ]
-    start = {"type": "content_block_start", "index": index, "content_block": block | empty}
+    empty: dict[str, Json] = {
+        "thinking": {"thinking": "", "signature": ""},
+        "text": {"text": ""},
+        "tool_use": {"input": {}},
+    }
+    start = {"type": "content_block_start", "index": index, "content_block": block | empty[block["type"]]}
     yield _named("content_block_start", start)
     deltas: list[Json] = []
     if block["type"] == "text":

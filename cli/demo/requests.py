@@ -69,14 +69,14 @@ def _log(lines: int) -> str:
 
 def calls() -> list[Call]:
     """One request for each rule of the demo's routing.toml, and a second turn with a tool's result."""
-    ask = {"role": "user", "content": "Which files does this project have?"}
+    ask: Json = {"role": "user", "content": "Which files does this project have?"}
     use = {"type": "tool_use", "id": "toolu_01", "name": "Bash", "input": {"command": "ls"}}
     result = {
         "type": "tool_result",
         "tool_use_id": "toolu_01",
         "content": "Makefile\nREADME.md\naddons\ncli\nrules\ntests",
     }
-    turns = [ask, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+    turns: list[Json] = [ask, {"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
     small = [{"role": "user", "content": "A commit message for: reload rules when the file changes"}]
     return [
         _messages("Claude Code asks with its tools", "claude-opus-4-8", [ask], tools=TOOLS),

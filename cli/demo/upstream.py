@@ -85,7 +85,7 @@ class _Handler(RequestHandler):
         except StreamClosedError:
             return
 
-    get = post = put = delete = _answer  # type: ignore[assignment]
+    get = post = put = delete = _answer
 
     async def _reply(self, style: str, said: Answer, body: Json, stream: bool, seen: Seen) -> None:
         if not stream:

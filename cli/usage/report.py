@@ -101,8 +101,8 @@ def command(
 ) -> None:
     """Report requests, tokens and cost.
 
-    Costs are what each request was priced at when it was made. A cost after ≥ lacks requests whose price is unknown, one
-    that is wholly unknown is a ?, and ~ marks tokens that were estimated.
+    Costs are what each request was priced at when it was made. A cost after ≥ lacks requests whose price is unknown,
+    one that is wholly unknown is a ?, and ~ marks tokens that were estimated.
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv are two ways to print; choose one")
@@ -190,20 +190,19 @@ class _Output:
         words = self.when.words
         if self.when.since_us is None and self.when.until_us is None and self.found.first_us is not None:
             words += f" (since {periods.day_of(self.found.first_us, self.now)})"
-        return f"usage of {self._whose()}, {words}"
+        whose = f"profile '{self.ask.profile}'" if self.ask.profile else "all profiles"
+        return f"usage of {whose}, {words}"
 
     def _nothing(self) -> str:
-        whose, first_us = self._whose(), self.found.first_us
+        whose = f" of profile '{self.ask.profile}'" if self.ask.profile else ""
+        first_us = self.found.first_us
         if first_us is not None:
             return (
-                f"no requests of {whose}, {self.when.words}; "
+                f"no requests{whose}, {self.when.words}; "
                 f"the first is from {periods.day_of(first_us, self.now)}, --period all counts all"
             )
         name = self.ask.profile or EXAMPLE
         return (
-            f"no requests of {whose} are recorded yet; start the proxy with:  ringlet-mitm --profile {name}\n"
+            f"no requests{whose} are recorded yet; start the proxy with:  ringlet-mitm --profile {name}\n"
             f'and then, in the shell of an agent:  eval "$(ringlet-mitm env --profile {name})"'
         )
-
-    def _whose(self) -> str:
-        return f"profile '{self.ask.profile}'" if self.ask.profile else "all profiles"

@@ -50,7 +50,9 @@ def sent(
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6) | st.just("model"), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6) | st.just("model"), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 SPACES = st.sampled_from(["", " ", "\n", "\t \r\n"])
@@ -113,7 +115,7 @@ STREAM = '"stream":true'
     ("body", "sent_body"),
     [
         (f'{{"model":"m",{STREAM}}}', f'{{"stream_options":{{"include_usage":true}},"model":"m",{STREAM}}}'),
-        (f' {{ {STREAM} }}', f' {{"stream_options":{{"include_usage":true}}, {STREAM} }}'),
+        (f" {{ {STREAM} }}", f' {{"stream_options":{{"include_usage":true}}, {STREAM} }}'),
         (f'{{{STREAM},"stream_options":null}}', f'{{{STREAM},"stream_options":{{"include_usage": true}}}}'),
         (f'{{{STREAM},"stream_options":{{}}}}', f'{{{STREAM},"stream_options":{{"include_usage": true}}}}'),
         (
@@ -166,7 +168,12 @@ def test_a_models_name_does_not_hide_the_usage_chunk(model: str) -> None:
     st.sampled_from([None, {}, {"include_usage": False}, {"a": 1}, "absent"]),
 )
 def test_edits_do_not_overlap_and_are_in_order(keys: list[str], options: Any) -> None:
-    values = {"model": "m", "stream": True, "stream_options": options, "messages": [{"role": "user", "content": "model"}]}
+    values = {
+        "model": "m",
+        "stream": True,
+        "stream_options": options,
+        "messages": [{"role": "user", "content": "model"}],
+    }
     body = {key: values[key] for key in keys if values[key] != "absent"}
     outbound = sent(CHAT, body, "groq", "new")
     assert all(one.end <= other.start for one, other in zip(outbound.edits, outbound.edits[1:], strict=False))
@@ -176,7 +183,9 @@ def test_edits_do_not_overlap_and_are_in_order(keys: list[str], options: Any) ->
 
 
 def test_edits_are_made_from_front_to_back() -> None:
-    assert apply_edits(b"abcdef", (Edit(0, 0, b"<"), Edit(1, 3, b""), Edit(5, 6, b"FF"), Edit(6, 6, b">"))) == b"<adeFF>"
+    assert (
+        apply_edits(b"abcdef", (Edit(0, 0, b"<"), Edit(1, 3, b""), Edit(5, 6, b"FF"), Edit(6, 6, b">"))) == b"<adeFF>"
+    )
 
 
 SECRETS = {
@@ -239,8 +248,14 @@ def test_headers_that_a_provider_requires(headers: dict[str, str], version: byte
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_one_header_holds_the_key(scheme: str) -> None:
     outbound = sent(CHAT, {"model": "m"}, "groq", headers={"Content-Type": "a"})
-    twice = sign(sign(replace(outbound, headers=(*outbound.headers, (b"Authorization", b"x"))), scheme, Secret("old")), scheme, Secret("new"))
-    assert [value for _, value in twice.headers if b"new" in value or b"old" in value] == [SCHEMES[scheme](Secret("new"))[0][1]]
+    twice = sign(
+        sign(replace(outbound, headers=(*outbound.headers, (b"Authorization", b"x"))), scheme, Secret("old")),
+        scheme,
+        Secret("new"),
+    )
+    assert [value for _, value in twice.headers if b"new" in value or b"old" in value] == [
+        SCHEMES[scheme](Secret("new"))[0][1]
+    ]
 
 
 def test_without_a_key_nothing_is_signed() -> None:
@@ -260,10 +275,30 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: str) 
     ("provider", "model", "path", "sent_path"),
     [
         (None, None, "/v1beta/models/gemini-a:generateContent", "/v1beta/models/gemini-a:generateContent"),
-        (None, "gemini-b", "/v1beta/models/gemini-a:streamGenerateContent?alt=sse", "/v1beta/models/gemini-b:streamGenerateContent?alt=sse"),
-        (None, "gemini-b", "/v1alpha/models/gemini-a:generateContent?key=K", "/v1alpha/models/gemini-b:generateContent?key=K"),
-        (None, "b?key=x#y z/é", "/v1beta/models/a:generateContent", "/v1beta/models/b%3Fkey%3Dx%23y%20z/%C3%A9:generateContent"),
-        ("gemini", "gemini-b", "/elsewhere/models/gemini-a:generateContent?key=K", "/v1beta/models/gemini-b:generateContent"),
+        (
+            None,
+            "gemini-b",
+            "/v1beta/models/gemini-a:streamGenerateContent?alt=sse",
+            "/v1beta/models/gemini-b:streamGenerateContent?alt=sse",
+        ),
+        (
+            None,
+            "gemini-b",
+            "/v1alpha/models/gemini-a:generateContent?key=K",
+            "/v1alpha/models/gemini-b:generateContent?key=K",
+        ),
+        (
+            None,
+            "b?key=x#y z/é",
+            "/v1beta/models/a:generateContent",
+            "/v1beta/models/b%3Fkey%3Dx%23y%20z/%C3%A9:generateContent",
+        ),
+        (
+            "gemini",
+            "gemini-b",
+            "/elsewhere/models/gemini-a:generateContent?key=K",
+            "/v1beta/models/gemini-b:generateContent",
+        ),
         ("gemini", None, "/v1beta/models/gemini%2Da:generateContent", "/v1beta/models/gemini%2Da:generateContent"),
     ],
     ids=["untouched", "model", "alpha, key stays", "a name with signs", "elsewhere", "elsewhere, same model"],
@@ -307,10 +342,17 @@ def test_another_format_is_refused_by_name() -> None:
         (GEMINI, "/models/gemini-a:generateContent", "/v1beta/models/gemini-a:generateContent"),
     ],
 )
-def test_asked_of_the_proxy_itself_it_goes_to_the_vendors_own_url(wire_format: WireFormat, path: str, sent_path: str) -> None:
+def test_asked_of_the_proxy_itself_it_goes_to_the_vendors_own_url(
+    wire_format: WireFormat, path: str, sent_path: str
+) -> None:
     request = replace(asked(wire_format, {"model": "m"}, path=path), host=HOSTS[wire_format], direct=True)
     outbound = prepare(turn_of(request), target_of(request))
-    assert (outbound.scheme, outbound.host, outbound.port, outbound.path) == ("https", HOSTS[wire_format], 443, sent_path)
+    assert (outbound.scheme, outbound.host, outbound.port, outbound.path) == (
+        "https",
+        HOSTS[wire_format],
+        443,
+        sent_path,
+    )
 
 
 def test_two_attempts_are_prepared_from_the_same_request() -> None:

@@ -56,7 +56,9 @@ class Ran:
 @given(st.sampled_from(SAID), st.lists(st.integers(0, 10_000), max_size=20), st.booleans())
 def test_any_split_passes_the_same_bytes_and_reads_the_same(said: Said, places: list[int], hide: bool) -> None:
     once = Ran(said.format, [said.body], streamed=said.streamed, hide_usage_chunk=hide and said.format is CHAT)
-    ran = Ran(said.format, cut(said.body, places), streamed=said.streamed, hide_usage_chunk=hide and said.format is CHAT)
+    ran = Ran(
+        said.format, cut(said.body, places), streamed=said.streamed, hide_usage_chunk=hide and said.format is CHAT
+    )
     assert ran.out == once.out
     if not hide:
         assert ran.out == said.body
@@ -185,7 +187,15 @@ def test_without_length_the_row_is_there_before_the_end_is_passed_on() -> None:
         (GEMINI, b'data: {"candidates": [{"finishReason": "STOP"}]}\r\n\r\n', True),
         (CHAT, b"", False),
     ],
-    ids=["no message_stop", "no end", "a stop without [DONE]", "an error", "no finish reason", "a finish reason", "nothing"],
+    ids=[
+        "no message_stop",
+        "no end",
+        "a stop without [DONE]",
+        "an error",
+        "no finish reason",
+        "a finish reason",
+        "nothing",
+    ],
 )
 def test_a_stream_that_just_ends(wire_format: WireFormat, body: bytes, complete: bool) -> None:
     assert Ran(wire_format, [body] if body else []).reading.complete is complete

@@ -12,7 +12,9 @@ from ringlet_mitm.rules.shapes import Headers
 BODY = b'{"model":"a"}'
 
 
-def outbound(headers: Headers = (), *, host: str = "api.groq.com", port: int = 443, scheme: str = "https", edited: bool = True) -> Outbound:
+def outbound(
+    headers: Headers = (), *, host: str = "api.groq.com", port: int = 443, scheme: str = "https", edited: bool = True
+) -> Outbound:
     edits = (Edit(9, 12, b'"longer"'),) if edited else ()
     body = b'{"model":"longer"}' if edited else BODY
     return Outbound("POST", scheme, host, port, "/openai/v1/chat/completions?alt=sse", headers, body, edits)
@@ -57,7 +59,9 @@ def test_where_it_goes(version: str) -> None:
         ("::1", 443, "https", "[::1]"),
     ],
 )
-def test_the_authority_names_the_port_where_it_is_not_the_usual_one(host: str, port: int, scheme: str, authority: str) -> None:
+def test_the_authority_names_the_port_where_it_is_not_the_usual_one(
+    host: str, port: int, scheme: str, authority: str
+) -> None:
     old, new = asked(), asked("HTTP/2.0")
     assert applied(old, outbound(host=host, port=port, scheme=scheme))["host"] == [authority]
     apply(new, outbound(host=host, port=port, scheme=scheme))
@@ -78,12 +82,29 @@ def test_only_an_untouched_body_stays_encoded(edited: bool) -> None:
     if edited:
         assert (request.raw_content, "content-encoding" in headers) == (b'{"model":"longer"}', False)
     else:
-        assert (request.raw_content, headers["content-encoding"], headers["content-length"]) == (b"packed bytes", ["gzip"], ["12"])
+        assert (request.raw_content, headers["content-encoding"], headers["content-length"]) == (
+            b"packed bytes",
+            ["gzip"],
+            ["12"],
+        )
 
 
 def test_what_is_about_the_connection_stays_behind() -> None:
-    hops = ("Connection", "Keep-Alive", "TE", "Trailer", "Upgrade", "Proxy-Connection", "Proxy-Authorization", "Expect", "X-Hop")
-    said: Headers = tuple((name.encode(), b"x") for name in hops) + ((b"connection", b"close, x-hop"), (b"x-stays", b"1"))
+    hops = (
+        "Connection",
+        "Keep-Alive",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Proxy-Connection",
+        "Proxy-Authorization",
+        "Expect",
+        "X-Hop",
+    )
+    said: Headers = tuple((name.encode(), b"x") for name in hops) + (
+        (b"connection", b"close, x-hop"),
+        (b"x-stays", b"1"),
+    )
     assert set(applied(asked(), outbound(said))) == {"host", "content-length", "accept-encoding", "x-stays"}
 
 

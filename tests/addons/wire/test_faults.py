@@ -30,23 +30,122 @@ QUOTA_TEXT = "You exceeded your current quota, please check your plan and billin
         (500, {"type": "error", "error": {"type": "api_error", "message": "Internal"}}, Kind.SERVER_ERROR),
         (401, {"type": "error", "error": {"type": "authentication_error", "message": "invalid x-api-key"}}, Kind.AUTH),
         (403, {"type": "error", "error": {"type": "permission_error", "message": "No"}}, Kind.AUTH),
-        (404, {"type": "error", "error": {"type": "not_found_error", "message": "model: claude-x"}}, Kind.NO_SUCH_MODEL),
+        (
+            404,
+            {"type": "error", "error": {"type": "not_found_error", "message": "model: claude-x"}},
+            Kind.NO_SUCH_MODEL,
+        ),
         (413, {"type": "error", "error": {"type": "request_too_large", "message": "Too large"}}, Kind.CONTEXT_WINDOW),
-        (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 208310 tokens > 200000 maximum"}}, Kind.CONTEXT_WINDOW),
-        (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}}, Kind.QUOTA),
-        (400, {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: required"}}, Kind.REFUSED_REQUEST),
-        (429, {"error": {"message": QUOTA_TEXT, "type": "insufficient_quota", "param": None, "code": "insufficient_quota"}}, Kind.QUOTA),
-        (429, {"error": {"message": "Rate limit reached", "type": "tokens", "code": "rate_limit_exceeded"}}, Kind.RATE_LIMITED),
-        (413, {"error": {"message": "Request too large for model on tokens per minute", "type": "tokens", "code": "rate_limit_exceeded"}}, Kind.RATE_LIMITED),
-        (400, {"error": {"message": "This model's maximum context length is 8192", "type": "invalid_request_error", "code": "context_length_exceeded"}}, Kind.CONTEXT_WINDOW),
-        (401, {"error": {"message": "Incorrect API key", "type": "invalid_request_error", "code": "invalid_api_key"}}, Kind.AUTH),
-        (404, {"error": {"message": "The model does not exist", "type": "invalid_request_error", "code": "model_not_found"}}, Kind.NO_SUCH_MODEL),
-        (400, {"error": {"message": "decommissioned", "type": "invalid_request_error", "code": "model_decommissioned"}}, Kind.NO_SUCH_MODEL),
+        (
+            400,
+            {
+                "type": "error",
+                "error": {
+                    "type": "invalid_request_error",
+                    "message": "prompt is too long: 208310 tokens > 200000 maximum",
+                },
+            },
+            Kind.CONTEXT_WINDOW,
+        ),
+        (
+            400,
+            {"type": "error", "error": {"type": "invalid_request_error", "message": "Your credit balance is too low"}},
+            Kind.QUOTA,
+        ),
+        (
+            400,
+            {"type": "error", "error": {"type": "invalid_request_error", "message": "max_tokens: required"}},
+            Kind.REFUSED_REQUEST,
+        ),
+        (
+            429,
+            {
+                "error": {
+                    "message": QUOTA_TEXT,
+                    "type": "insufficient_quota",
+                    "param": None,
+                    "code": "insufficient_quota",
+                }
+            },
+            Kind.QUOTA,
+        ),
+        (
+            429,
+            {"error": {"message": "Rate limit reached", "type": "tokens", "code": "rate_limit_exceeded"}},
+            Kind.RATE_LIMITED,
+        ),
+        (
+            413,
+            {
+                "error": {
+                    "message": "Request too large for model on tokens per minute",
+                    "type": "tokens",
+                    "code": "rate_limit_exceeded",
+                }
+            },
+            Kind.RATE_LIMITED,
+        ),
+        (
+            400,
+            {
+                "error": {
+                    "message": "This model's maximum context length is 8192",
+                    "type": "invalid_request_error",
+                    "code": "context_length_exceeded",
+                }
+            },
+            Kind.CONTEXT_WINDOW,
+        ),
+        (
+            401,
+            {"error": {"message": "Incorrect API key", "type": "invalid_request_error", "code": "invalid_api_key"}},
+            Kind.AUTH,
+        ),
+        (
+            404,
+            {
+                "error": {
+                    "message": "The model does not exist",
+                    "type": "invalid_request_error",
+                    "code": "model_not_found",
+                }
+            },
+            Kind.NO_SUCH_MODEL,
+        ),
+        (
+            400,
+            {"error": {"message": "decommissioned", "type": "invalid_request_error", "code": "model_decommissioned"}},
+            Kind.NO_SUCH_MODEL,
+        ),
         (503, {"error": {"message": "overloaded", "type": "server_error", "code": None}}, Kind.SERVER_ERROR),
         (429, {"error": {"code": 429, "message": QUOTA_TEXT, "status": "RESOURCE_EXHAUSTED"}}, Kind.RATE_LIMITED),
-        (400, {"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT"}}, Kind.AUTH),
-        (400, {"error": {"code": 400, "message": "The input token count (2) exceeds the maximum number of tokens allowed (1).", "status": "INVALID_ARGUMENT"}}, Kind.CONTEXT_WINDOW),
-        (503, [{"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}], Kind.OVERLOADED),
+        (
+            400,
+            {
+                "error": {
+                    "code": 400,
+                    "message": "API key not valid. Please pass a valid API key.",
+                    "status": "INVALID_ARGUMENT",
+                }
+            },
+            Kind.AUTH,
+        ),
+        (
+            400,
+            {
+                "error": {
+                    "code": 400,
+                    "message": "The input token count (2) exceeds the maximum number of tokens allowed (1).",
+                    "status": "INVALID_ARGUMENT",
+                }
+            },
+            Kind.CONTEXT_WINDOW,
+        ),
+        (
+            503,
+            [{"error": {"code": 503, "message": "The model is overloaded.", "status": "UNAVAILABLE"}}],
+            Kind.OVERLOADED,
+        ),
         (504, {"error": {"code": 504, "message": "Deadline", "status": "DEADLINE_EXCEEDED"}}, Kind.TIMED_OUT),
         (402, {"error": {"code": 402, "message": "Insufficient credits"}}, Kind.QUOTA),
         (200, {"error": {"code": 429, "message": "Rate limited by the provider"}}, Kind.RATE_LIMITED),
@@ -63,7 +162,22 @@ def test_kinds(status: int, body: object, kind: Kind) -> None:
     assert classify(status, parse_error(json.dumps(body).encode())) is kind
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"3", b'{"error": null}', b'{"error": {}}', b'{"error": ""}', b'{"error": 3}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"null",
+        b"3",
+        b'{"error": null}',
+        b'{"error": {}}',
+        b'{"error": ""}',
+        b'{"error": 3}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
+)
 def test_what_is_no_error_object(body: bytes) -> None:
     assert parse_error(body) is None
 
@@ -101,7 +215,10 @@ def test_openais_sdk_reads_the_body(wire_format: WireFormat) -> None:
     assert (caught.value.code, caught.value.type) == ("no_key", "authentication_error")
 
 
-@pytest.mark.parametrize(("status", "word"), [(400, "INVALID_ARGUMENT"), (401, "UNAUTHENTICATED"), (429, "RESOURCE_EXHAUSTED"), (418, "UNKNOWN")])
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(400, "INVALID_ARGUMENT"), (401, "UNAUTHENTICATED"), (429, "RESOURCE_EXHAUSTED"), (418, "UNKNOWN")],
+)
 def test_googles_sdk_reads_the_body(status: int, word: str) -> None:
     raised = google_errors.ClientError(status, json.loads(error_body(WireFormat.GEMINI, status, ERROR)))
     assert (raised.code, raised.status, raised.message) == (status, word, ERROR.message)

@@ -63,8 +63,24 @@ def test_arbitrary_bytes_are_read_over(wire_format: WireFormat, streamed: bool, 
 
 KEYS = [
     *("type", "message", "delta", "usage", "error", "model", "choices", "response", "content", "stop_reason", "x_groq"),
-    *("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens", "total_tokens", "cache_creation", "function"),
-    *("prompt_tokens_details", "cached_tokens", "usageMetadata", "promptTokenCount", "candidates", "parts", "tool_calls"),
+    *(
+        "input_tokens",
+        "output_tokens",
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "cache_creation",
+        "function",
+    ),
+    *(
+        "prompt_tokens_details",
+        "cached_tokens",
+        "usageMetadata",
+        "promptTokenCount",
+        "candidates",
+        "parts",
+        "tool_calls",
+    ),
 ]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -77,7 +93,9 @@ JSON = st.recursive(
 @given(st.sampled_from(list(WireFormat)), st.booleans(), JSON)
 def test_json_of_any_shape_is_read_over(wire_format: WireFormat, streamed: bool, value: object) -> None:
     text = json.dumps(value).encode()
-    meter = metered(Said("", wire_format, b"", None, "", streamed=streamed), [b"data: " + text + b"\n\n" if streamed else text])
+    meter = metered(
+        Said("", wire_format, b"", None, "", streamed=streamed), [b"data: " + text + b"\n\n" if streamed else text]
+    )
     for count in (getattr(meter.usage, name) for name in Usage.__slots__ if meter.usage):
         assert 0 <= count <= 3 * 10**9
     assert all(isinstance(text, str) for text in (meter.model, meter.stop_reason))
@@ -86,21 +104,61 @@ def test_json_of_any_shape_is_read_over(wire_format: WireFormat, streamed: bool,
 @pytest.mark.parametrize(
     ("wire_format", "body", "error"),
     [
-        (MESSAGES, named({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}), ProviderError("overloaded_error", "Overloaded")),
-        (CHAT, bare({"error": {"message": "No", "type": "server_error", "code": None}}), ProviderError("server_error", "No")),
+        (
+            MESSAGES,
+            named({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+            ProviderError("overloaded_error", "Overloaded"),
+        ),
+        (
+            CHAT,
+            bare({"error": {"message": "No", "type": "server_error", "code": None}}),
+            ProviderError("server_error", "No"),
+        ),
         (CHAT, bare({"error": "plain words"}), ProviderError("error", "plain words")),
         (CHAT, bare(chunk("", x_groq={"id": "r", "error": "over capacity"})), ProviderError("error", "over capacity")),
-        (RESPONSES, named({"type": "error", "code": "server_error", "message": "No", "param": None}), ProviderError("error", "No", "server_error")),
         (
             RESPONSES,
-            named({"type": "error", "error": {"type": "invalid_request_error", "code": "context_length_exceeded", "message": "Long"}}),
+            named({"type": "error", "code": "server_error", "message": "No", "param": None}),
+            ProviderError("error", "No", "server_error"),
+        ),
+        (
+            RESPONSES,
+            named(
+                {
+                    "type": "error",
+                    "error": {"type": "invalid_request_error", "code": "context_length_exceeded", "message": "Long"},
+                }
+            ),
             ProviderError("invalid_request_error", "Long", "context_length_exceeded"),
         ),
-        (RESPONSES, named({"type": "response.failed", "response": response("failed", error={"code": "server_error", "message": "No"})}), ProviderError("error", "No", "server_error")),
-        (GEMINI, b'data: {"error": {"code": 503, "message": "Busy", "status": "UNAVAILABLE"}}\r\n\r\n', ProviderError("UNAVAILABLE", "Busy", "503")),
+        (
+            RESPONSES,
+            named(
+                {
+                    "type": "response.failed",
+                    "response": response("failed", error={"code": "server_error", "message": "No"}),
+                }
+            ),
+            ProviderError("error", "No", "server_error"),
+        ),
+        (
+            GEMINI,
+            b'data: {"error": {"code": 503, "message": "Busy", "status": "UNAVAILABLE"}}\r\n\r\n',
+            ProviderError("UNAVAILABLE", "Busy", "503"),
+        ),
         (CHAT, bare(chunk("hi", error=None), chunk("hi", error={}), chunk("hi", error="")), None),
     ],
-    ids=["messages", "chat", "chat, words", "groq", "responses", "responses, nested", "responses failed", "gemini", "no error"],
+    ids=[
+        "messages",
+        "chat",
+        "chat, words",
+        "groq",
+        "responses",
+        "responses, nested",
+        "responses failed",
+        "gemini",
+        "no error",
+    ],
 )
 def test_errors_inside_a_stream(wire_format: WireFormat, body: bytes, error: ProviderError | None) -> None:
     assert metered(Said("", wire_format, b"", None, ""), [body]).error == error
@@ -109,9 +167,21 @@ def test_errors_inside_a_stream(wire_format: WireFormat, body: bytes, error: Pro
 @pytest.mark.parametrize(
     ("wire_format", "body", "error"),
     [
-        (CHAT, b'{"error": {"message": "Bad key", "type": "invalid_request_error", "code": "invalid_api_key"}}', ProviderError("invalid_request_error", "Bad key", "invalid_api_key")),
-        (MESSAGES, b'{"type": "error", "error": {"type": "not_found_error", "message": "model: x"}}', ProviderError("not_found_error", "model: x")),
-        (GEMINI, b'[{"error": {"code": 400, "message": "No", "status": "INVALID_ARGUMENT"}}]', ProviderError("INVALID_ARGUMENT", "No", "400")),
+        (
+            CHAT,
+            b'{"error": {"message": "Bad key", "type": "invalid_request_error", "code": "invalid_api_key"}}',
+            ProviderError("invalid_request_error", "Bad key", "invalid_api_key"),
+        ),
+        (
+            MESSAGES,
+            b'{"type": "error", "error": {"type": "not_found_error", "message": "model: x"}}',
+            ProviderError("not_found_error", "model: x"),
+        ),
+        (
+            GEMINI,
+            b'[{"error": {"code": 400, "message": "No", "status": "INVALID_ARGUMENT"}}]',
+            ProviderError("INVALID_ARGUMENT", "No", "400"),
+        ),
         (RESPONSES, b"<html>502 Bad Gateway</html>", None),
         (MESSAGES, b"", None),
     ],
@@ -130,16 +200,40 @@ def whole_chat(text: str) -> bytes:
     [
         (CHAT, True, bare(chunk("abcd"), chunk("efgh")), 2),
         (CHAT, True, bare(chunk("你好")), 2),
-        (CHAT, True, bare(chunk(None, None, choices=[{"delta": {"tool_calls": [{"function": {"arguments": '{"a": 1}'}}]}}])), 2),
+        (
+            CHAT,
+            True,
+            bare(chunk(None, None, choices=[{"delta": {"tool_calls": [{"function": {"arguments": '{"a": 1}'}}]}}])),
+            2,
+        ),
         (CHAT, True, bare(chunk(None, None, choices=[{"delta": {"reasoning_content": "abcde", "content": None}}])), 2),
         (CHAT, False, whole_chat("abcdefgh"), 2),
-        (MESSAGES, True, named(start(input_tokens=0), {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "abcde"}}), 2),
+        (
+            MESSAGES,
+            True,
+            named(
+                start(input_tokens=0),
+                {"type": "content_block_delta", "delta": {"type": "thinking_delta", "thinking": "abcde"}},
+            ),
+            2,
+        ),
         (RESPONSES, True, named({"type": "response.output_text.delta", "delta": "abcde"}), 2),
         (GEMINI, True, b'data: {"candidates": [{"content": {"parts": [{"text": "ab"}, {"text": "cde"}]}}]}\n\n', 2),
         (CHAT, False, b"x" * 40, 10),
         (CHAT, True, bare(), 0),
     ],
-    ids=["chat", "not ascii", "a call", "thinking", "whole", "messages", "responses", "gemini", "unreadable: its length", "nothing"],
+    ids=[
+        "chat",
+        "not ascii",
+        "a call",
+        "thinking",
+        "whole",
+        "messages",
+        "responses",
+        "gemini",
+        "unreadable: its length",
+        "nothing",
+    ],
 )
 def test_an_estimate_without_usage(wire_format: WireFormat, streamed: bool, body: bytes, estimate: int) -> None:
     meter = metered(Said("", wire_format, b"", None, "", streamed=streamed), [body])

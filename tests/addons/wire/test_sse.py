@@ -6,7 +6,6 @@ import tracemalloc
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
 from streams import cut
 
 from ringlet_mitm.addons.wire.sse import SseEvent, SseParser, render
@@ -16,7 +15,6 @@ def parse(pieces: list[bytes], limit: int = 1000) -> tuple[list[SseEvent], bool]
     parser = SseParser(limit)
     events = [event for piece in pieces for event in parser.feed(piece)] + parser.close()
     return events, parser.overflowed
-
 
 
 @pytest.mark.parametrize(
@@ -74,12 +72,29 @@ def test_events(text: bytes, events: list[SseEvent]) -> None:
 
 
 LINES = st.sampled_from(
-    [b"data: ab", b"data:", b"event: e", b": c", b"", b"\n", b"\r", b"\r\n", b"\n\n", b"\xef\xbb\xbf", b"\xc3\xa9", b"x" * 30]
+    [
+        b"data: ab",
+        b"data:",
+        b"event: e",
+        b": c",
+        b"",
+        b"\n",
+        b"\r",
+        b"\r\n",
+        b"\n\n",
+        b"\xef\xbb\xbf",
+        b"\xc3\xa9",
+        b"x" * 30,
+    ]
 )
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(LINES, max_size=30).map(b"".join), st.lists(st.integers(0, 500), max_size=12), st.sampled_from([5, 20, 1000]))
+@given(
+    st.lists(LINES, max_size=30).map(b"".join),
+    st.lists(st.integers(0, 500), max_size=12),
+    st.sampled_from([5, 20, 1000]),
+)
 @example(b"data: abc\r\n\r\ndata: d\n\n", [10, 11, 12], 1000)
 def test_any_split_of_the_bytes_gives_the_same_events(data: bytes, places: list[int], limit: int) -> None:
     assert parse(cut(data, places), limit) == parse([data], limit)

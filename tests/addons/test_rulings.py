@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ringlet_mitm.addons.rulings import RulingFiles
+from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.home import Home, home_of
+from ringlet_mitm.rules.profiles import Profile
+
+RULE = '[[rule]]\nmatch = { tool-use = true }\nto = "groq"\n'
+MINE = 'name = "mine"\nshape = "openai"\nendpoint = "https://llm.example/v1"\nkey-env = "MINE_KEY"\n'
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    found = home_of({"RINGLET_HOME": str(tmp_path)})
+    found.providers_dir.mkdir(parents=True)
+    found.profile_dir("work").mkdir(parents=True)
+    return found
+
+
+def write(home: Home, text: str) -> Path:
+    path = home.routing_file("work")
+    path.write_text(text)
+    return path
+
+
+def files(home: Home, **options: object) -> RulingFiles:
+    return RulingFiles(home, Profile(name="work", **options), {})  # type: ignore[arg-type]
+
+
+def test_rules_and_own_providers_are_read(home: Home) -> None:
+    write(home, RULE.replace("groq", "mine"))
+    (home.providers_dir / "mine.toml").write_text(MINE)
+    ruling = files(home).load()
+    assert [rule.route.provider for rule in ruling.book.rules] == ["mine"]
+    assert ruling.registry.require("mine").key_ref is not None
+
+
+def test_without_a_file_there_are_no_rules(home: Home) -> None:
+    assert files(home).load().book.rules == ()
+
+
+def test_a_profile_that_ignores_rules_does_not_read_them(home: Home) -> None:
+    write(home, "not toml at all")
+    assert files(home, proxy="none").load().book.rules == ()
+
+
+def test_a_profiles_provider_takes_what_no_rule_takes(home: Home) -> None:
+    ruling = files(home, provider="groq", model="llama").load()
+    assert ruling.book.default.route.provider == "groq"
+    assert (ruling.pin and ruling.pin.provider, ruling.pin and ruling.pin.model) == ("groq", "llama")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[[rule]]\nmatch = { tool-usee = true }\nto = "groq"\n', r"routing\.toml:2: .*did you mean 'tool-use'\?"),
+        ("[[rule]\n", r"routing\.toml:1: is not TOML"),
+    ],
+    ids=["a misspelt condition", "not TOML"],
+)
+def test_a_mistake_says_file_line_and_key(home: Home, text: str, said: str) -> None:
+    write(home, text)
+    with pytest.raises(ConfigError, match=said):
+        files(home).load()
+
+
+def test_a_mistake_in_a_provider_file_says_which(home: Home) -> None:
+    (home.providers_dir / "mine.toml").write_text(MINE.replace("https", "ftp"))
+    with pytest.raises(ConfigError, match=r"mine\.toml:3: endpoint"):
+        files(home).load()
+
+
+@pytest.mark.parametrize("where", ["routing", "provider"])
+def test_bytes_that_are_no_text_are_said_with_their_file(home: Home, where: str) -> None:
+    path = home.routing_file("work") if where == "routing" else home.providers_dir / "mine.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match=rf"{path.name}: cannot be read"):
+        files(home).load()
+
+
+def test_a_folder_in_the_files_place_is_said(home: Home) -> None:
+    home.routing_file("work").mkdir()
+    with pytest.raises(ConfigError, match=r"routing\.toml: cannot be read"):
+        files(home).load()
+
+
+def test_a_profiles_unknown_provider_is_said(home: Home) -> None:
+    with pytest.raises(ConfigError, match=r"unknown provider 'grok'.*did you mean"):
+        files(home, provider="grok").load()
+
+
+def test_what_is_watched(home: Home) -> None:
+    own = home.providers_dir / "mine.toml"
+    own.write_text(MINE)
+    assert files(home).watched() == [home.routing_file("work"), home.providers_dir, own]
