@@ -65,7 +65,7 @@ class Answer:
 
 
 def _asked_to_stream(exchange: Exchange) -> bool:
-    """Some gateways send events as text/plain, or do not say what they send; Gemini's JSON array says that it is JSON."""
+    """Some gateways send events as text/plain or do not say what they send; Gemini's array says that it is JSON."""
     asked = exchange.turn.peek if exchange.turn is not None and (exchange.status or 0) < 400 else None
     return isinstance(asked, Peek) and asked.features.stream
 

@@ -20,7 +20,10 @@ SYSTEM_BUNDLES = (
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Where its files are: `certificate` for tools that add one, `bundle` (system and ours) for tools that replace theirs."""
+    """Where its files are.
+
+    `certificate` is for tools that add one, `bundle` (the system's and ours) for tools that replace theirs.
+    """
 
     folder: Path
     certificate: Path

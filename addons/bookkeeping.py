@@ -95,7 +95,8 @@ def _features(exchange: Exchange) -> dict[str, Any]:
 def _usage(exchange: Exchange) -> tuple[Usage, str]:
     """What the provider reported; else, for an answer that came, an estimate that is marked as one.
 
-    A stream that broke off reported its output as it was at the beginning, if at all; what was written since is billed too.
+    A stream that broke off reported its output as it was at the beginning, if at all; what was written since is billed
+    too.
     """
     reading = exchange.reading
     if reading is not None and reading.usage is not None:

@@ -14,7 +14,6 @@ from typing import Any
 
 from ringlet_mitm.rules.errors import UsageError
 
-
 WRITTEN = re.compile(r"(\[[^\]]+\]|[^:]+):(\d{1,5}):(\[[^\]]+\]|[^:]+):(\d{1,5})")
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 from ringlet_mitm.rules.encoder import Encoder, load_encoder
+from ringlet_mitm.rules.errors import RingletError
 from ringlet_mitm.rules.tokens import TextParts, TokenMemo, count
 
 # tiktoken does about 29 MB/s: this is half a millisecond, and handing over to a thread and back costs a fifth of that.
@@ -29,17 +30,24 @@ class Counter:
         return self._memo.known(parts)
 
     async def count(self, parts: TextParts) -> int:
-        """The exact count; long texts are counted in a thread, and other streams go on meanwhile."""
+        """The exact count; long texts are counted in a thread, and other streams go on meanwhile.
+
+        Raises RingletError where the tokenizer is damaged, or the proxy is stopping.
+        """
         if self._encoder is not None and self._memo.missing_bytes(parts) <= INLINE_BYTES:
             return count(parts, self._memo, self._encoder)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._count, parts)
+        try:
+            counted = self._threads.submit(self._count, parts)
+        except RuntimeError:
+            raise RingletError("tokens cannot be counted any more: the proxy is stopping") from None
+        return await asyncio.wrap_future(counted)
 
     def warm(self) -> None:
         """Load the tokenizer now, so that the first request that needs it does not wait for it."""
         self._loaded()
 
     def close(self) -> None:
-        """Take no more work; what is being counted is finished."""
+        """Take no more work; what is being counted is finished, what waits for a thread is cancelled."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _count(self, parts: TextParts) -> int:

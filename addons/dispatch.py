@@ -16,7 +16,7 @@ from ringlet_mitm.addons.addressing import VENDORS, asks_proxy
 from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.schemes import sign
 from ringlet_mitm.addons.credentials.vault import Vault
-from ringlet_mitm.addons.exchange import Exchange, attach, exchange_of
+from ringlet_mitm.addons.exchange import Exchange, attach
 from ringlet_mitm.addons.live import Live
 from ringlet_mitm.addons.outbound import Outbound, Turn, prepare
 from ringlet_mitm.addons.rewriting import apply

@@ -23,8 +23,8 @@ class Endpoints:
     def request(self, flow: http.HTTPFlow) -> None:
         """Answer from the table; 404 with a hint for any other path.
 
-        A browser sends what any web page tells it to, also to this address, and a model call here is paid with our keys: so
-        what a browser says is from another site is refused.
+        A browser sends what any web page tells it to, also to this address, and a model call here is paid with our
+        keys: so what a browser says is from another site is refused.
         """
         request = flow.request
         if flow.response is not None or not asks_proxy(flow):

@@ -1,4 +1,4 @@
-"""The one mutable record of a flow: what was asked, decided, tried and answered. Nobody else touches `flow.metadata`."""
+"""The one mutable record of a flow: what was asked, decided, tried, answered. Nobody else touches `flow.metadata`."""
 
 from __future__ import annotations
 

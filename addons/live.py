@@ -1,4 +1,4 @@
-"""What decides, as it is right now: swapped whole when a file changes, so that a decision never sees half of an edit."""
+"""What decides, as it is right now: swapped whole when a file changes, so no decision ever sees half of an edit."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Turn:
 class Outbound:
     """A request ready to be signed and sent. `edits` are relative to the agent's body; empty means untouched.
 
-    `keeps_credentials` says that the agent's own are still in the headers, because it goes to the host they were sent to.
+    `keeps_credentials` says that the agent's own are still in the headers: it goes to the host they were sent to.
     """
 
     method: str
@@ -98,13 +98,13 @@ def _check(turn: Turn, target: Target) -> None:
     request, where = turn.request, f"rule '{turn.decision.label}' sends this {turn.request.format} request to"
     if target.format is not request.format:
         raise NeedsTranslation(
-            f"{where} provider '{target.provider}', which speaks {target.format}; translation between them is not built "
-            "yet: choose a provider of the same format"
+            f"{where} provider '{target.provider}', which speaks {target.format}; translation between them is not "
+            "built yet: choose a provider of the same format"
         )
     if is_enveloped(request.path) and (request.direct or not target.as_asked):
         raise NeedsTranslation(
-            f"{where} provider '{target.provider}', but it is wrapped for Google's Code Assist, which needs a sign-in with "
-            "Google there; let it pass through, or use the agent with a Gemini API key"
+            f"{where} provider '{target.provider}', but it is wrapped for Google's Code Assist, which takes a sign-in "
+            "with Google only; let it pass through, or use the agent with a Gemini API key"
         )
 
 

@@ -20,8 +20,8 @@ Sink = Callable[[RequestRow, tuple[AttemptRow, ...]], None]
 class Recorder:
     """Turns finished exchanges into rows and hands them to the sinks, the spool first.
 
-    The relay calls `record` at the terminal event: mitmproxy's own response hook comes after the last bytes went out, and an
-    agent could then hold a complete answer that no row tells of.
+    The relay calls `record` at the terminal event: mitmproxy's own response hook comes after the last bytes went out,
+    and an agent could then hold a complete answer that no row tells of.
     """
 
     def __init__(self, bookkeeper: Bookkeeper, sinks: Sequence[Sink], *, keeps_bodies: bool = False) -> None:
@@ -82,7 +82,7 @@ class Recorder:
 
 
 def _kind(flow: http.HTTPFlow, exchange: Exchange) -> FailureKind:
-    """Whose connection it was, from mitmproxy's words for it ("Client disconnected.", "stream reset by client (CANCEL)")."""
+    """Whose connection it was, in mitmproxy's words ("Client disconnected.", "stream reset by client (CANCEL)")."""
     said = flow.error.msg.lower() if flow.error else ""
     if said.startswith("client ") or " by client" in said or flow.client_conn.state is ConnectionState.CLOSED:
         return FailureKind.CLIENT_GONE

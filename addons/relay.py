@@ -1,10 +1,11 @@
-"""What stands between provider and agent while an answer passes: bytes in, bytes out, nothing held back but what must be.
+"""What stands between provider and agent while an answer passes: bytes in, bytes out, held back only what must be.
 
-mitmproxy calls a relay with each piece of the body and with b"" at its end. The bytes pass as they are; a meter reads along.
-The end is told before the bytes that carry it are returned: once the agent can see that its answer is complete, the row exists.
+mitmproxy calls a relay with each piece of the body and with b"" at its end. The bytes pass as they are; a meter reads
+along. The end is told before the bytes that carry it are returned: once the agent can see that its answer is complete,
+the row exists.
 
-A relay gives a list of pieces, never an empty one among them: mitmproxy would send that as a chunk of length 0, which tells
-an agent that the body has ended (seen in 11.0.2 and 12.2.3, proxy/layers/http/_http1.py).
+A relay gives a list of pieces, never an empty one among them: mitmproxy would send that as a chunk of length 0, which
+tells an agent that the body has ended (seen in 11.0.2 and 12.2.3, proxy/layers/http/_http1.py).
 """
 
 from __future__ import annotations
@@ -120,8 +121,8 @@ class Relay:
 class UsageChunkFilter:
     """Takes the usage chunk out of a Chat stream: the one with no choices that an agent gets only when it asked.
 
-    Works on whole events, so the unfinished end of one waits for its rest; one that grows beyond the limit (a picture) is
-    no usage chunk and passes piece by piece. `"usage": null` in other chunks stays.
+    Works on whole events, so the unfinished end of one waits for its rest; one that grows beyond the limit (a picture)
+    is no usage chunk and passes piece by piece. `"usage": null` in other chunks stays.
     """
 
     def __init__(self, limit: int = HELD_LIMIT) -> None:

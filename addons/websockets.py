@@ -1,6 +1,7 @@
 """WebSockets on model paths: answered 426, at which Codex and others fall back to HTTP at once (seen 2026-11).
 
-Any other refusal is tried six more times with growing pauses, so this is answered here and fast. HTTP is what we can route.
+Any other refusal is tried six more times with growing pauses, so this is answered here and fast. HTTP is what we can
+route.
 """
 
 from __future__ import annotations

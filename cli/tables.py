@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -137,7 +138,7 @@ def show(table: Table, heading: str = "", notes: Sequence[str] = ()) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
-    lines += laid_out(table, console.width)
+    lines += laid_out(table, shutil.get_terminal_size().columns)
     for line in [*lines, *(Line(note, "row") for note in _below(notes))]:
         console.print(line.text, style=STYLES[line.role] or None, soft_wrap=True)
 

@@ -1,8 +1,8 @@
 """A bounded memory of what was found out about something before.
 
-Agents resend the whole conversation every turn, so what was learned about a message is asked for again within seconds, and never
-again once the conversation is over. An exact LRU order would cost a list operation at every look-up; two generations do not: what
-was not asked for during a whole generation is forgotten together.
+Agents resend the whole conversation every turn, so what was learned about a message is asked for again within seconds,
+and never again once the conversation is over. An exact LRU order would cost a list operation at every look-up; two
+generations do not: what was not asked for during a whole generation is forgotten together.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ V = TypeVar("V")
 
 
 class Remembered(Generic[V]):
-    """At most `max_entries` values by key; safe to use from several threads.
+    """At most `max_entries` values by key (two at the least); safe to use from several threads.
 
-    Reading takes no lock: a dict look-up is one step for the interpreter, and a value missed while generations change is found out again.
+    Reading takes no lock: a dict look-up is one step for the interpreter, and a value missed while generations change
+    is found out again.
     """
 
     def __init__(self, max_entries: int) -> None:
@@ -37,9 +38,14 @@ class Remembered(Generic[V]):
 
     def get_all(self, keys: Iterable[bytes]) -> list[V | None]:
         """What `get` gives for each key, at a fraction of its cost where all were asked for lately."""
-        found: list[V | None] = list(map(self._young.get, keys := tuple(keys)))
-        if None in found and self._old:
-            return [self.get(key) if value is None else value for key, value in zip(keys, found, strict=True)]
+        # The same two dicts for all keys: keeping the first ones may already send the older generation away.
+        young, old = self._young, self._old
+        found: list[V | None] = list(map(young.get, keys := tuple(keys)))
+        if old and None in found:
+            for place, key in enumerate(keys):
+                if found[place] is None and (value := old.get(key)) is not None:
+                    found[place] = value
+                    self.put(key, value)
         return found
 
     def put(self, key: bytes, value: V) -> None:

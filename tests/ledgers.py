@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple
 from datetime import datetime
 from decimal import Decimal
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from ringlet_mitm.addons.usage import rows
+from ringlet_mitm.addons.usage.ledger import insert
 from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow, columns
 
 VIEWS = Path(rows.__file__).parent / "views"
@@ -80,21 +80,10 @@ def connected(requests: Iterable[RequestRow] = (), zone: str = "UTC") -> duckdb.
     for table, kind in (("requests", RequestRow), ("attempts", AttemptRow)):
         names = ", ".join(f'"{name}" {sql}' for name, sql in columns(kind).items())
         connection.execute(f"CREATE TABLE {table} ({names})")
-    for some in batched(requests, 200):
-        # executemany takes ten times as long.
-        one = f"({', '.join('?' * len(columns(RequestRow)))})"
-        values = [value for row in some for value in astuple(row)]
-        connection.execute(f"INSERT INTO requests VALUES {', '.join([one] * len(some))}", values)
+    insert(connection, [(row, ()) for row in requests])
     for view in sorted(VIEWS.glob("*.sql")):
         connection.execute(view.read_text(encoding="utf-8"))
     return connection
-
-
-def batched(rows: Iterable[RequestRow], size: int) -> Iterator[list[RequestRow]]:
-    """Lists of up to `size` rows."""
-    rest = iter(rows)
-    while some := list(islice(rest, size)):
-        yield some
 
 
 def _part(total: int, parts: int, place: int) -> int:

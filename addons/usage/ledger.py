@@ -5,8 +5,8 @@ still in the spool, so that a report is complete whether or not a proxy is runni
 database yet.
 
 What does not work, tried:
-- To read first and look into the spool then: a spool file brought in and deleted in between is in neither. The spool is
-  read first; what is in both is counted once.
+- To open the database first and look into the spool then: where there is no database yet, one may come to be in
+  between and the spool be empty. The spool is read first; what is in both is counted once.
 - `executemany`, or a value list: some milliseconds a row, and the values are bound while Python's interpreter lock is
   held, which stops the streams of a proxy. One JSON text a batch takes 0.05 ms a row, without the lock.
 - To make the file in its place: a process killed while it does leaves one that DuckDB will not open any more.
@@ -49,7 +49,9 @@ _FILE_SETTINGS: dict[str, Any] = {
     "storage_compatibility_version": "v1.0.0",
 }
 # Of another process (Unix, Windows), of another connection of this one (DuckDB 1.1 and 2).
-_BUSY = re.compile(r"Could not set lock|used by another process|different configuration|file handle conflict|already attached")
+_BUSY = re.compile(
+    r"Could not set lock|used by another process|different configuration|file handle conflict|already attached"
+)
 
 _HOLDER = re.compile(r"held in (\S+) \(PID (\d+)\)")
 
@@ -108,7 +110,10 @@ def insert(connection: Connection, exchanges: Iterable[Exchanged]) -> list[Reque
 def stored(path: Path) -> Iterator[Connection]:
     """The database alone, as it is, only to be read; raises LedgerBusy, or LedgerError where there is none."""
     with _waited(lambda: duckdb.connect(str(path), read_only=True, config=_FILE_SETTINGS), path, 0) as connection:
-        yield connection
+        try:
+            yield connection
+        except duckdb.Error as error:
+            raise _explained(error, path) from error
 
 
 @contextmanager
@@ -186,7 +191,10 @@ def _spooled(folder: Path) -> list[Exchanged]:
 
 
 def _known(connection: Connection, ids: Collection[str], where: str = "") -> set[str]:
-    """Which of the ids are stored. Ids go up with time, so few blocks of a large table lie between the first and the last."""
+    """Which of the ids are stored.
+
+    Ids go up with time, so that between the first and the last of them lie few blocks of a large table.
+    """
     if not ids:
         return set()
     rows = connection.execute(
@@ -247,8 +255,8 @@ def _version(connection: Connection) -> int:
 def _check_version(version: int, path: Path) -> None:
     if version > SCHEMA_VERSION:
         raise LedgerError(
-            f"the ledger {path} was written by a newer ringlet-mitm (schema {version}, this one knows {SCHEMA_VERSION}); "
-            "upgrade this one to go on with it"
+            f"the ledger {path} was written by a newer ringlet-mitm: its schema is {version}, "
+            f"and this one knows {SCHEMA_VERSION}; upgrade this one to go on with it"
         )
 
 

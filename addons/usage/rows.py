@@ -4,6 +4,7 @@ This is *the* list. Spool lines, table definitions, inserts, Parquet and JSON na
 A column is added here with the next schema version as `since`, and by a migration file of that number.
 """
 
+# ruff: noqa: RUF009 - what it takes for calls are dataclass fields.
 from __future__ import annotations
 
 import os
@@ -52,7 +53,9 @@ class RequestRow:
     thinking: bool = _column("BOOLEAN", "thinking or reasoning was asked for", default=False)
     images: int = _column("INTEGER", "images in the request", default=0)
     max_output_tokens: int | None = _column("BIGINT", "output limit asked for", default=None)
-    counted_tokens: int | None = _column("BIGINT", "input counted with o200k_base; NULL where nobody needed it", default=None)
+    counted_tokens: int | None = _column(
+        "BIGINT", "input counted with o200k_base; NULL where nobody needed it", default=None
+    )
     calibration: float = _column("DOUBLE", "learned ratio the estimate used", default=1.0)
     estimated_input_tokens: int | None = _column("BIGINT", "counted_tokens x calibration", default=None)
     input_tokens: int = _column("BIGINT", "uncached text input", default=0)
@@ -146,10 +149,11 @@ _Row = TypeVar("_Row", RequestRow, AttemptRow)
 
 
 def _printable(row: _Row) -> _Row:
-    texts = ((item.name, getattr(row, item.name)) for item in fields(row))
-    return replace(
-        row, **{name: text.encode(errors="replace").decode() for name, text in texts if isinstance(text, str)}
-    )
+    values = {item.name: getattr(row, item.name) for item in fields(row)}
+    texts: dict[str, Any] = {
+        name: value.encode(errors="replace").decode() for name, value in values.items() if isinstance(value, str)
+    }
+    return replace(row, **texts)
 
 
 _process = os.urandom(4).hex()

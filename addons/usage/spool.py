@@ -40,7 +40,10 @@ YIELD_LINES = 50
 
 
 class Spool:
-    """Where one process puts its rows. `append` never raises because of the disk; what it cannot write waits in memory."""
+    """Where one process puts its rows. `append` never raises because of the disk.
+
+    What it cannot write waits in memory.
+    """
 
     def __init__(
         self, folder: Path, profile: str, *, rotate_bytes: int = ROTATE_BYTES, queue_lines: int = QUEUE_LINES
@@ -70,16 +73,17 @@ class Spool:
                 self._keep(line)
 
     def retry(self) -> bool:
-        """Write what waits in memory; whether nothing does any more."""
-        with self._lock:
-            while self._queue and self._written(self._queue[0]):
+        """Write what waits in memory; whether nothing does any more. Rows may be appended meanwhile."""
+        while True:
+            with self._lock:
+                if not self._queue:
+                    if self._failing:
+                        logger.warning("usage rows can be written to %s again", self.folder)
+                    self._failing = False
+                    return True
+                if not self._written(self._queue[0]):
+                    return False
                 self._queue.popleft()
-            if self._queue:
-                return False
-            if self._failing:
-                logger.warning("usage rows can be written to %s again", self.folder)
-            self._failing = False
-            return True
 
     def seal(self) -> None:
         """End the live file; the next row begins another."""
@@ -159,7 +163,7 @@ def sealed_files(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds: rows in the order of their lines, lines that are none of ours, and whether the last has no end."""
+    """What a file holds: rows in order, how many lines are none of ours, and whether the last line has no end."""
 
     exchanges: tuple[tuple[RequestRow, tuple[AttemptRow, ...]], ...]
     bad_lines: int

@@ -106,10 +106,10 @@ class Writer:
             pause = self.turn(end)
             if not self._failures or time.monotonic() + pause > end:
                 return
-            self._wake.wait(pause)
+            time.sleep(pause)
 
     def turn(self, end: float = float("inf")) -> float:
-        """Store what there is, up to `end` of the monotonic clock, and say how many seconds to wait before the next turn."""
+        """Store what there is, until `end` on the monotonic clock; gives the seconds to wait before the next turn."""
         self._spool.retry()
         if not self._failures:
             # Or a database that is locked for a day would leave a file every few seconds.
@@ -166,7 +166,9 @@ class Writer:
                 if bad_lines:
                     path.rename(path.with_suffix(".bad"))
                     logger.warning(
-                        "%d lines of %s are no usage rows; the others are stored, the file is kept as *.bad", bad_lines, path
+                        "%d lines of %s are no usage rows; the others are stored, the file is kept as *.bad",
+                        bad_lines,
+                        path,
                     )
                 else:
                     path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Content encodings undone piece by piece, and never beyond a limit: a kilobyte of brotli can hold a gigabyte of zeros."""
+"""Content encodings undone piece by piece, and never beyond a limit: a kilobyte of brotli can hold a gigabyte."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Step = Callable[[bytes], bytes]
 
 
 class _Inflater:
-    """gzip or zlib. A body may be several gzip members one after the other (RFC 1952, section 2.2); bytes after them are padding."""
+    """gzip or zlib. A body may be several gzip members in a row (RFC 1952, section 2.2); what follows is padding."""
 
     def __init__(self, window: int) -> None:
         self._window = window
@@ -60,7 +60,7 @@ BROKEN = (zlib.error, brotli.error, zstandard.ZstdError, EOFError)
 
 
 class Decoder:
-    """Undoes one content-encoding header, also of several codings. After an error or past the limit it gives nothing more."""
+    """Undoes a content-encoding header, also of several codings. After an error or past the limit it gives nothing."""
 
     def __init__(self, encoding: str, limit: int = LIMIT) -> None:
         names = [name.strip().lower() for name in encoding.split(",") if name.strip()]

@@ -48,8 +48,8 @@ WORDS: dict[str, FailureKind] = {
     "internal": FailureKind.SERVER_ERROR,
 }
 
-# Said only in the text, with a type that says nothing (Anthropic: invalid_request_error). "Exceeded your current quota" is
-# not among them: OpenAI means the account by it and says so in its code, Google also means the requests of this minute.
+# Said only in the text, with a type that says nothing (Anthropic: invalid_request_error). "Exceeded your current quota"
+# is not among them: OpenAI means the account and says so in its code, Google also means the requests of this minute.
 PHRASES: dict[str, FailureKind] = {
     "prompt is too long": FailureKind.CONTEXT_WINDOW,
     "maximum context length": FailureKind.CONTEXT_WINDOW,
@@ -74,7 +74,7 @@ STATUSES: dict[int, FailureKind] = {
 
 
 def classify(status: int, error: ProviderError | None) -> FailureKind:
-    """Our name for a failed answer. Inside a stream, whose status is 200, a code that is a number stands for the status."""
+    """Our name for a failed answer. Inside a stream, whose status is 200, a code that is a number is the status."""
     if error is not None:
         said = error.message.lower()
         for phrase, kind in PHRASES.items():
@@ -100,7 +100,7 @@ def parse_error(body: bytes) -> ProviderError | None:
 
 
 def error_in(said: Any) -> ProviderError | None:
-    """The same of parsed JSON. Gemini wraps it in a list when it streams; some gateways send `error` as a plain text."""
+    """The same of parsed JSON. Gemini wraps it in a list when it streams; some gateways send `error` as plain text."""
     if isinstance(said, list) and said:
         said = said[0]
     if not isinstance(said, dict):

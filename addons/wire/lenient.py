@@ -1,7 +1,7 @@
 """JSON into structs, where a field of another type than expected costs that field and nothing else.
 
-Vendors are compatible with each other up to a point: a count comes as `12.0`, a message's content as a list of parts, an
-`error` as a text. A strict decoder would give up the event, and with it the usage beside the odd field.
+Vendors are compatible with each other up to a point: a count comes as `12.0`, a message's content as a list of parts,
+an `error` as a text. A strict decoder would give up the event, and with it the usage beside the odd field.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ class LenientDecoder(Generic[_Shape]):
         self._strict: Callable[[bytes | Raw], _Shape] = Decoder(shape).decode
 
     def decode(self, text: bytes | Raw) -> _Shape:
-        """`text` as far as it fits. Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError where it is no JSON."""
+        """`text` as far as it fits.
+
+        Raises msgspec.DecodeError, UnicodeDecodeError or RecursionError where it is no JSON.
+        """
         try:
             return self._strict(text)
         except ValidationError:

@@ -1,7 +1,8 @@
 """Usage, model, stop reason and error read from an answer as it passes.
 
-Every event is decoded with msgspec into a struct of the few fields that matter, about 3 µs each, SSE included. Rejected: looking for
-substrings such as `"usage"` and parsing only those events; a model that writes about APIs has them in its text.
+Every event is decoded with msgspec into a struct of the few fields that matter, about 3 µs each, SSE included.
+Rejected: looking for substrings such as `"usage"` and parsing only those events; a model that writes about APIs has
+them in its text.
 
 How each format's stream ends: Messages with `message_stop`; Chat with `[DONE]`; Responses with `response.completed`,
 `.incomplete` or `.failed`; Gemini with nothing but the end of the body, after a chunk that has a finish reason.
@@ -39,8 +40,9 @@ UNREADABLE = (DecodeError, UnicodeDecodeError, RecursionError)
 class Meter:
     """Reads one answer. Feed it what passes, `finish` at the end; the attributes are right at any time.
 
-    `usage` is None until, or unless, the provider reports it. `text_bytes` is how much text the model has written, thinking
-    and arguments of calls included, for an estimate where nothing is reported. Garbage is read over, never raised about.
+    `usage` is None until, or unless, the provider reports it. `text_bytes` is how much text the model has written,
+    thinking and arguments of calls included, for an estimate where nothing is reported. Garbage is read over, never
+    raised about.
     """
 
     def __init__(self, wire_format: WireFormat, *, streamed: bool) -> None:

@@ -3,7 +3,8 @@
 `id` and `retry` are read over: no vendor's format gives them a meaning.
 
 Line ends become LF as they come, so that an event's end is always two of them, and only new bytes are searched for it:
-looking at all that waits with each new piece would make an event of many megabytes (a picture, in base64) cost its square.
+looking at all that waits with each new piece would make an event of many megabytes (a picture, in base64) cost its
+square.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ class MessagesUsage(Struct):
     def over(self, earlier: MessagesUsage | None) -> MessagesUsage:
         """These figures and the earlier ones, the larger of each.
 
-        Not simply the later: some send 0 in `message_start` and the figure in `message_delta`, others the other way round.
+        Not simply the later: some send 0 in `message_start` and the figure in `message_delta`, others the other way
+        round.
         """
         return _larger(self, earlier) if earlier is not None else self
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from exchanges import flow_with, routed
 from mitmproxy.test import tflow
-from streams import CHAT
+from said import CHAT
 
 from ringlet_mitm.addons.annotations import Annotations, comment
 from ringlet_mitm.addons.usage.rows import RequestRow

@@ -6,7 +6,8 @@ import json
 import pytest
 from exchanges import HELLO, Way, flow_with, routed
 from mitmproxy import http
-from streams import CHAT, CHAT_SAID, FEW, FEW_USAGE, MESSAGES, MESSAGES_SAID, bare, chunk
+from said import CHAT, MESSAGES, bare, chunk
+from streams import CHAT_SAID, FEW, FEW_USAGE, MESSAGES_SAID
 
 from ringlet_mitm.rules.pricing import Usage
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from exchanges import STARTED_US, compact, routed
-from streams import CHAT, MESSAGES
+from said import CHAT, MESSAGES
 
 from ringlet_mitm.addons.bookkeeping import Bookkeeper
 from ringlet_mitm.addons.exchange import Exchange

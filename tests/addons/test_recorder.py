@@ -6,7 +6,8 @@ from mitmproxy import flow as mitmproxy_flow
 from mitmproxy import http
 from mitmproxy.connection import ConnectionState
 from mitmproxy.test import tflow
-from streams import CHAT, MESSAGES, MESSAGES_SAID
+from said import CHAT, MESSAGES
+from streams import MESSAGES_SAID
 
 from ringlet_mitm.addons.recorder import Recorder
 from ringlet_mitm.rules.failures import Failure, FailureKind

@@ -11,7 +11,8 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import CHAT, FEW, FEW_USAGE, GEMINI, MESSAGES, MESSAGES_SAID, SAID, Said, bare, chunk, cut, named, start
+from said import CHAT, GEMINI, MESSAGES, Said, bare, chunk, cut, named, start
+from streams import FEW, FEW_USAGE, MESSAGES_SAID, SAID
 
 from ringlet_mitm.addons.relay import HELD_LIMIT, Reading, Relay
 from ringlet_mitm.rules.failures import ProviderError

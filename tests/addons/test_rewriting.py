@@ -101,10 +101,7 @@ def test_what_is_about_the_connection_stays_behind() -> None:
         "Expect",
         "X-Hop",
     )
-    said: Headers = tuple((name.encode(), b"x") for name in hops) + (
-        (b"connection", b"close, x-hop"),
-        (b"x-stays", b"1"),
-    )
+    said: Headers = (*((name.encode(), b"x") for name in hops), (b"connection", b"close, x-hop"), (b"x-stays", b"1"))
     assert set(applied(asked(), outbound(said))) == {"host", "content-length", "accept-encoding", "x-stays"}
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from genai_prices import data_snapshot
-from streams import CACHED, CHAT, FEW, FORMATS, GEMINI, MESSAGES, MODALITIES, RESPONSES, THOUGHT, TOLD, piece, response
+from said import CHAT, GEMINI, MESSAGES, RESPONSES, piece, response
+from streams import CACHED, FEW, FORMATS, MODALITIES, THOUGHT, TOLD
 
 from ringlet_mitm.addons.wire.metering import Meter
 from ringlet_mitm.cli.demo.replies import STYLES

@@ -185,9 +185,9 @@ def test_a_narrow_report(reference_table: Table) -> None:
     ("text", "width", "short"),
     [
         ("short", 5, "short"),
-        ("input-tokens-lt → groq", 14, "input-t… groq"),
+        ("input-tokens-lt → groq", 14, "input-t…→ groq"),
         ("claude-sonnet-4-5-20250929", 16, "claude-s…0250929"),
-        ("名前名前名前", 7, "名…前"),
+        ("名前名前名前", 7, "名前…前"),
     ],
 )
 def test_shortened(text: str, width: int, short: str) -> None:
@@ -311,7 +311,7 @@ STYLE = "\x1b["
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals")
 @pytest.mark.parametrize(
     ("columns", "environ", "styled"),
-    [("100", {}, True), ("60", {}, True), ("60", {"NO_COLOR": "1", "TERM": "dumb"}, False)],
+    [("100", {}, True), ("60", {}, True), ("60", {"TERM": "dumb"}, False)],
     ids=["wide", "narrow", "without colours"],
 )
 def test_a_terminal_gets_colours_and_what_fits(columns: str, environ: dict[str, str], styled: bool) -> None:

@@ -270,7 +270,7 @@ def test_after_20_requests_the_estimate_is_within_10_percent_for_95(
 
 
 def test_another_tokenizer_settles() -> None:
-    """Against a real one: every four UTF-8 bytes a token, over the captures of one agent, which grow as conversations do."""
+    """One that takes every four UTF-8 bytes for a token, over what real agents sent."""
     names = [name for name in captures() if name.startswith(("claude", "opencode"))]
     memo, estimate = TokenMemo(), RatioEstimate()
     off = []

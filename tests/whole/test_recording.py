@@ -163,7 +163,7 @@ def test_an_agent_that_goes_away_leaves_one_row(start_proxy: StartProxy) -> None
         while not (found := rows(proxy)) and time.monotonic() < end:
             time.sleep(0.05)
         time.sleep(1.5)
-    assert [(row["error_class"], row["status"], row["stream"]) for row in rows(proxy)] == [("client_gone", 200, True)]
+    assert [(row["error_class"], row["status"], row["stream"]) for row in rows(proxy)] == [("client-gone", 200, True)]
     assert len(found) == 1
 
 

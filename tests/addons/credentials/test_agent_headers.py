@@ -15,7 +15,14 @@ def test_nothing_that_identifies_an_account_leaves_with_a_captured_request(path:
     headers = tuple((k.encode(), v.encode()) for k, v in json.loads(path.read_text())["headers"])
     left = {name.lower() for name, _ in without_credentials(headers)}
     assert not any(b"REDACTED" in value for _, value in without_credentials(headers))
-    assert not left & {b"authorization", b"x-api-key", b"x-goog-api-key", b"cookie", b"x-claude-code-session-id", b"thread-id"}
+    assert not left & {
+        b"authorization",
+        b"x-api-key",
+        b"x-goog-api-key",
+        b"cookie",
+        b"x-claude-code-session-id",
+        b"thread-id",
+    }
     assert b"content-type" in left
 
 

@@ -9,7 +9,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import cut
+from said import cut
 
 from ringlet_mitm.addons.wire.encodings import Decoder, decode_whole
 

@@ -6,7 +6,8 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from streams import CHAT, GEMINI, MESSAGES, RESPONSES, SAID, Said, bare, chunk, cut, named, response, start
+from said import CHAT, GEMINI, MESSAGES, RESPONSES, Said, bare, chunk, cut, named, response, start
+from streams import SAID
 
 from ringlet_mitm.addons.wire.metering import WHOLE_LIMIT, Meter
 from ringlet_mitm.rules.failures import ProviderError

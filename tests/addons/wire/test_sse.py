@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from streams import cut
+from said import cut
 
 from ringlet_mitm.addons.wire.sse import SseEvent, SseParser, render
 
