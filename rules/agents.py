@@ -1,7 +1,7 @@
 """Agents as data: where each sends, and how a request shows which agent it is from.
 
-Apart from providers, because the names collide: `codex`, `grok` and `claude` are also ways to say a provider.
-User agents are weak evidence, since many agents show only their SDK's; so a header that one agent alone sends counts first.
+Apart from providers, because the names collide: `codex`, `grok` and `claude` are also ways to say a provider. User
+agents are weak evidence, since many agents show only their SDK's; so a header that one agent alone sends counts first.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ SESSION_HEADERS = ("x-session-id", "session-id", "session_id", "x-session-affini
 class AgentFile:
     """The keys of an agent's file.
 
-    hosts: where it sends model calls. user_agents: beginnings of its User-Agent, case ignored. headers: names that only it sends.
-    session_headers: where it says which conversation a request is of, the first that is there. provider: whose agent it is.
+    hosts: where it sends model calls. user_agents: beginnings of its User-Agent, case ignored. headers: names that only
+    it sends. session_headers: where it says which conversation a request is of, the first that is there. provider:
+    whose agent it is.
     """
 
     name: str

@@ -1,6 +1,7 @@
-"""OpenAI's o200k_base tokenizer from a file of ours: tiktoken fetches it over the network at first use, and that fails where there is none.
+"""OpenAI's o200k_base tokenizer from a file of ours.
 
-Loading takes 0.3 s and 50 MB and holds the interpreter for part of it, so it is done once, by whoever first needs an exact count.
+tiktoken fetches it over the network at first use, and that fails where there is none. Loading takes 0.3 s and 50 MB and
+holds the interpreter for part of it, so it is done once, by whoever first needs an exact count.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ PATTERN = "|".join(
     )
 )
 
-# A run of a million spaces overflows the stack of tiktoken's regular expressions, which ends in a Rust panic (seen with 0.14);
-# long texts are therefore counted piece by piece, and a piece ends with a line where there is one.
+# A run of a million spaces overflows the stack of tiktoken's regular expressions, which ends in a Rust panic (seen with
+# 0.14); long texts are therefore counted piece by piece, and a piece ends with a line where there is one.
 PIECE_CHARS = 32_768
 
 
@@ -48,7 +49,7 @@ class Encoder:
         self._encode = encoding.encode_ordinary
 
     def count(self, text: str) -> int:
-        """How many tokens `text` is; what looks like a special token in it is text, a lone surrogate counts as U+FFFD."""
+        """How many tokens `text` is; what looks like a special token is text, a lone surrogate counts as U+FFFD."""
         if len(text) <= PIECE_CHARS:
             return len(self._encode(text))
         total = start = 0

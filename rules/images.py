@@ -1,12 +1,13 @@
 """How many tokens an image is: its size from the first bytes of its base64, then the vendor's formula.
 
 Formulas (accessed 2026-11):
-- Messages: width x height / 750 after scaling down to a long edge of 1568 px, at most about 1,600 tokens (Anthropic, "Vision").
-  Claude models from 4.7 on take up to 2576 px; what that adds is left to the learned ratio.
-- Chat, Responses: 85 with detail "low"; else scaled into 2048 px square, then to a shortest side of 768 px, 85 + 170 for each tile of
-  512 px (OpenAI, "Images and vision", the tile models). Patch-counting models differ by less than the ratio learns.
-- Gemini: 258 up to 384 px on both sides; else 258 for each tile, whose side is the shorter side / 1.5, within 256 to 768 px
-  (Google, "Understand and count tokens").
+- Messages: width x height / 750 after scaling down to a long edge of 1568 px, at most about 1,600 tokens (Anthropic,
+  "Vision"). Claude models from 4.7 on take up to 2576 px; what that adds is left to the learned ratio.
+- Chat, Responses: 85 with detail "low"; else scaled into 2048 px square, then to a shortest side of 768 px, 85 + 170
+  for each tile of 512 px (OpenAI, "Images and vision", the tile models). Patch-counting models differ by less than the
+  ratio learns.
+- Gemini: 258 up to 384 px on both sides; else 258 for each tile, whose side is the shorter side / 1.5, within 256 to
+  768 px (Google, "Understand and count tokens").
 """
 
 from __future__ import annotations

@@ -58,7 +58,10 @@ class AgentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Where an edit may go: the model's JSON string with its quotes, the `stream_options` object, the first byte after the opening brace."""
+    """Where an edit may go.
+
+    The model's JSON string with its quotes, the `stream_options` value, and the first byte after the opening brace.
+    """
 
     model: Span | None
     stream_options: Span | None
@@ -113,7 +116,7 @@ ProviderOf = Callable[[str], str]
 
 
 def peek(request: AgentRequest, provider_of: ProviderOf) -> Peek | Unreadable:
-    """Read a request once; `provider_of` gives the provider id of the host that the agent asked, "" where it is nobody's."""
+    """Read a request once; `provider_of` gives the provider id of the host that was asked, "" where it is nobody's."""
     found = take_apart(request.format, request.body, is_enveloped(request.path))
     if isinstance(found, str):
         return Unreadable(found)

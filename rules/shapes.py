@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -37,8 +36,8 @@ class Shape:
     `path_ends` are the ends of the paths of a model call, the query left out (Gemini: `:generateContent`).
     Each of the others names a top-level key, or a dotted path (`generationConfig.maxOutputTokens`);
     spellings in snake_case that a vendor also accepts come second.
-    `model` is empty where the model is a segment of the URL. `schema` is the form of the answer, which a model reads as well.
-    `session` says which conversation this is, in the words of agents rather than of the vendor.
+    `model` is empty where the model is a segment of the URL. `schema` is the form of the answer, which a model reads as
+    well. `session` says which conversation this is, in the words of agents rather than of the vendor.
     """
 
     format: WireFormat
@@ -80,7 +79,7 @@ SHAPES: dict[WireFormat, Shape] = {
             tools=("tools", "functions"),
             stream=("stream",),
             max_tokens=("max_completion_tokens", "max_tokens"),
-            # The second is what Kimi, GLM and DeepSeek take on Chat, those of `reasoning` OpenRouter, the last two Qwen.
+            # The second is what Kimi, GLM and DeepSeek take on Chat, those of `reasoning` OpenRouter, then Qwen.
             thinking=(
                 "reasoning_effort",
                 "thinking.type",
@@ -130,8 +129,9 @@ SHAPES: dict[WireFormat, Shape] = {
 }
 
 
-# Code Assist (cloudcode-pa.googleapis.com), what Gemini CLI talks to when a person signs in with Google: a Gemini body inside
-# `{"model": …, "project": …, "request": {…}}`, the model a key beside it. The answer is wrapped likewise, in `response`.
+# Code Assist (cloudcode-pa.googleapis.com), what Gemini CLI talks to when a person signs in with Google: a Gemini body
+# inside `{"model": …, "project": …, "request": {…}}`, the model a key beside it. The answer is wrapped likewise, in
+# `response`.
 ENVELOPE_SEGMENT = "v1internal"
 
 # A path that ends like a model call and is none: a message added to a thread of OpenAI's Assistants API.
@@ -141,8 +141,8 @@ NOT_MODEL_CALLS = ("/threads/",)
 def format_of(method: str, path: str) -> WireFormat | None:
     """The format of a model call, by the end of its path; None for every other request.
 
-    The host does not tell the format and prefixes differ (`/v1/…`, `/openai/v1/…`, `/api/v1/…`), so only the end counts:
-    `/v1/messages/count_tokens`, `/v1/messages/batches`, `:countTokens`, `:batchGenerateContent` end differently.
+    The host does not tell the format and prefixes differ (`/v1/…`, `/openai/v1/…`, `/api/v1/…`), so only the end
+    counts: `/v1/messages/count_tokens`, `/v1/messages/batches`, `:countTokens`, `:batchGenerateContent` end differently.
     """
     if method != "POST":
         return None

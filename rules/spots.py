@@ -1,9 +1,10 @@
 """Where in a body a value stands that msgspec gave as `Raw`.
 
-Designs that do not work: searching the body for the value's bytes (`"model":"gpt-5"` also stands inside prompts, and an earlier
-duplicate of a key must not be taken, because parsers take the last); walking the top level with `bytes.startswith` to skip each value
-(right, but every value must then be kept raw and compared, which costs as much as splitting the messages saves). A `Raw` is a view of
-the body that it was decoded from, so the difference of two addresses is the place: exact whatever the body holds, in a microsecond.
+Designs that do not work: searching the body for the value's bytes (`"model":"gpt-5"` also stands inside prompts, and an
+earlier duplicate of a key must not be taken, because parsers take the last); walking the top level with
+`bytes.startswith` to skip each value (right, but every value must then be kept raw and compared, which costs as much as
+splitting the messages saves). A `Raw` is a view of the body that it was decoded from, so the difference of two
+addresses is the place: exact whatever the body holds, in a microsecond.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def _address(value: bytes | Raw) -> int:
 
 
 def span_in(body: bytes, value: Raw, shift: int = 0) -> Span | None:
-    """The place of `value`, decoded from `body`, moved by `shift` bytes; None where it is not a part of this very object."""
+    """The place of `value`, decoded from `body`, moved by `shift` bytes; None where it is no part of this object."""
     start = _address(value) - _address(body)
     if start < 0 or not body.startswith(bytes(value), start):
         return None

@@ -1,8 +1,8 @@
 """How many tokens a request is, as cheaply as the question allows.
 
-Three steps, from free to exact: bounds from the byte length; the sum of what was counted before, because agents resend the whole
-conversation every turn; counting what is new. All count o200k_base tokens; what a vendor's own tokenizer makes of the same
-text is a learned ratio (`Calibration`), because most vendors publish none.
+Three steps, from free to exact: bounds from the byte length; the sum of what was counted before, because agents resend
+the whole conversation every turn; counting what is new. All count o200k_base tokens; what a vendor's own tokenizer
+makes of the same text is a learned ratio (`Calibration`), because most vendors publish none.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ class TokenBounds:
 
 @dataclass(frozen=True, slots=True)
 class TextParts:
-    """What has to be counted: raw JSON segments (a message, the system prompt, a tool), and tokens known without counting (images).
+    """What has to be counted: raw JSON segments (a message, the system prompt, a tool), and what images are anyway.
 
-    The segments are views of the body, not copies. `digests` are their xxh3 digests, in order; `keys` has them in any case.
+    The segments are views of the body, not copies. `digests` are their xxh3 digests, in order; `keys` has them in any
+    case.
     """
 
     segments: tuple[Segment, ...]
@@ -50,7 +51,7 @@ class TextParts:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Learned ratios of reported to o200k_base-counted input tokens, by (provider, model); 1.0 where nothing is known yet."""
+    """Learned ratios of reported to o200k_base-counted input tokens by (provider, model); 1.0 where none is known."""
 
     ratios: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
@@ -70,8 +71,8 @@ class CountsText(Protocol):
 def bounds(parts: TextParts) -> TokenBounds:
     """Bounds that hold for any text.
 
-    Above: a token is at least one byte, and what is counted is never longer than its JSON. Below: only the images; one token
-    may stand for 128 spaces and base64 counts nothing, so bytes promise next to nothing.
+    Above: a token is at least one byte, and what is counted is never longer than its JSON. Below: only the images; one
+    token may stand for 128 spaces and base64 counts nothing, so bytes promise next to nothing.
     """
     return TokenBounds(parts.fixed_tokens, parts.fixed_tokens + sum(map(len, parts.segments)))
 
@@ -95,7 +96,9 @@ class TokenMemo:
         """What has to be counted before `known` can answer, each text once."""
         keys = parts.keys
         found = self._counts.get_all(keys)
-        return {key: segment for key, segment, tokens in zip(keys, parts.segments, found, strict=True) if tokens is None}
+        return {
+            key: segment for key, segment, tokens in zip(keys, parts.segments, found, strict=True) if tokens is None
+        }
 
     def missing_bytes(self, parts: TextParts) -> int:
         """How long that is."""
@@ -113,7 +116,9 @@ class TokenMemo:
         """The exact total from fresh counts and remembered ones; whatever was forgotten in between is counted again."""
         keys = parts.keys
         found = [counted.get(key, tokens) for key, tokens in zip(keys, self._counts.get_all(keys), strict=True)]
-        lost = [pair for pair, tokens in zip(zip(keys, parts.segments, strict=True), found, strict=True) if tokens is None]
+        lost = [
+            pair for pair, tokens in zip(zip(keys, parts.segments, strict=True), found, strict=True) if tokens is None
+        ]
         if lost:
             return self.total(parts, {**counted, **self.learn(lost, encoder)}, encoder)
         return parts.fixed_tokens + sum(tokens for tokens in found if tokens is not None)
@@ -133,9 +138,10 @@ RECENT = 15
 class RatioEstimate:
     """The running ratio of what a vendor reports to what we count.
 
-    The median of the last fifteen: up to seven of them may be nonsense (a cached prompt reported without its cache, an image
-    of unknown size) without moving it beyond what the others say, and it follows a vendor's new tokenizer within eight requests.
-    `samples` counts all; `recent` is what the median is taken of. An estimate stored without `recent` goes on from its ratio.
+    The median of the last fifteen: up to seven of them may be nonsense (a cached prompt reported without its cache, an
+    image of unknown size) without moving it beyond what the others say, and it follows a vendor's new tokenizer within
+    eight requests. `samples` counts all; `recent` is what the median is taken of. An estimate stored without `recent`
+    goes on from its ratio.
     """
 
     ratio: float = 1.0

@@ -156,7 +156,7 @@ def _attach(connection: Connection, path: Path, wait_s: float) -> dict[str, set[
     there = {table: set(names) for table, names in found}
     if "schema_version" not in there:
         return {}
-    _check_version(connection.execute("SELECT version FROM stored.schema_version").fetchall()[0][0], path)
+    _check_version(connection.execute("SELECT coalesce(max(version), 0) FROM stored.schema_version").fetchall()[0][0], path)
     return there
 
 
@@ -247,9 +247,10 @@ def _migrate(connection: Connection, path: Path, migrations: Mapping[str, str]) 
 
 def _version(connection: Connection) -> int:
     """The number of the last migration, 0 for a new database."""
-    if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'schema_version'").fetchall():
+    try:
+        return int(connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0])
+    except duckdb.CatalogException:
         return 0
-    return int(connection.execute("SELECT version FROM schema_version").fetchall()[0][0])
 
 
 def _check_version(version: int, path: Path) -> None:

@@ -112,13 +112,13 @@ REPORTS: dict[str, Report] = {
 }
 
 MEASURES: dict[str, Measure] = {
-    "requests": Measure("CAST(sum(requests) AS BIGINT)", "how many"),
+    "requests": Measure("CAST(sum(requests) AS BIGINT)", "how many requests"),
     "input_tokens": Measure("CAST(sum(input) AS BIGINT)", "tokens in, cached ones included"),
     "output_tokens": Measure("CAST(sum(output) AS BIGINT)", "tokens out, reasoning included"),
     "known_cost_usd": Measure("coalesce(sum(known_cost), 0)", "USD of the requests whose price is known"),
-    "unpriced_requests": Measure("CAST(sum(unpriced) AS BIGINT)", "requests whose price is unknown"),
-    "estimated_requests": Measure("CAST(sum(estimated) AS BIGINT)", "requests whose tokens are estimated"),
-    "failed_requests": Measure("CAST(sum(failed) AS BIGINT)", "requests that ended in an error"),
+    "unpriced_requests": Measure("CAST(sum(unpriced) AS BIGINT)", "of them, how many have no known price"),
+    "estimated_requests": Measure("CAST(sum(estimated) AS BIGINT)", "of them, how many have estimated tokens"),
+    "failed_requests": Measure("CAST(sum(failed) AS BIGINT)", "of them, how many ended in an error"),
 }
 
 DERIVED: dict[str, str] = {

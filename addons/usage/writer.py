@@ -110,11 +110,11 @@ class Writer:
 
     def turn(self, end: float = float("inf")) -> float:
         """Store what there is, until `end` on the monotonic clock; gives the seconds to wait before the next turn."""
-        self._spool.retry()
-        if not self._failures:
-            # Or a database that is locked for a day would leave a file every few seconds.
-            self._spool.seal()
         try:
+            self._spool.retry()
+            if not self._failures:
+                # Or a database that is locked for a day would leave a file every few seconds.
+                self._spool.seal()
             for batch in self._batches():
                 if batch.exchanges:
                     self._store(batch.exchanges)
@@ -128,7 +128,6 @@ class Writer:
             return self._failed(error, BUSY if isinstance(error, LedgerBusy) else BROKEN)
         except Exception as error:
             # A thread that ends with a bug would leave the spool growing for the rest of the proxy's life.
-            logger.debug("usage writer", exc_info=True)
             return self._failed(error, BROKEN)
         return self._worked()
 
@@ -190,7 +189,8 @@ class Writer:
         self._failures += 1
         if self._failures >= pauses.said_at and not self._said:
             self._said = True
-            logger.warning("usage rows wait in %s and are stored later: %s", self._spool.folder, error)
+            bug = None if isinstance(error, LedgerError) else error
+            logger.warning("usage rows wait in %s and are stored later: %s", self._spool.folder, error, exc_info=bug)
         return pauses.after(self._failures)
 
     def _worked(self) -> float:

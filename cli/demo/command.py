@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import click
 from ringlet_mitm.cli.demo.requests import Call, calls
 from ringlet_mitm.cli.demo.stage import RunningProxy, program
 from ringlet_mitm.cli.demo.upstream import Vendor
+from ringlet_mitm.cli.tables import usd
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.peek import AgentRequest, Peek, peek
 from ringlet_mitm.rules.profiles import Profile, save_profile
@@ -91,7 +93,7 @@ def _one(
         sys.stdout.flush()
     row, seen = _recorded(proxy), vendor.seen[-1]
     key = "the agent's own key" if seen.host == call.host else f"{row['provider']}'s key instead of the agent's"
-    cost = "?" if row["cost_total"] is None else f"${float(row['cost_total']):.4f}"
+    cost = "?" if row["cost_total"] is None else usd(Decimal(str(row["cost_total"])))
     click.echo(f"\n   rule  {row['rule']}: {_why(call, body, row, book, providers)}")
     click.echo(f"   went  to {seen.host} as {row['routed_model']}, with {key}")
     click.echo(f"   cost  {row['input']:,} tokens in, {row['output']:,} out: {cost}; first byte after {row['ms']} ms\n")

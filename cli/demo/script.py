@@ -47,20 +47,19 @@ class Answer:
 
 
 def answer(host: str, model: str, body: dict[str, Any], raw: bytes) -> Answer:
-    """The answer to a request: a call of the first offered tool, or, without tools or after a result, a sentence."""
+    """A call of the first offered tool; without tools or after a result a sentence, or JSON where that is asked for."""
     tool = None if _has_result(raw) else _tool(body)
-    text = (
-        ()
-        if tool
-        else tuple(f"This is {model} at {host}. I have read your message and have nothing to add.".split(" "))
-    )
+    form = _form(body)
+    sentence = f"This is {model} at {host}. I have read your message and have nothing to add."
+    said = json.dumps(_value("", form)) if form else sentence
+    text = () if tool else tuple(said.split(" "))
     thinking = "Thinking about it." if b'"thinking":' in raw and b'"disabled"' not in raw else ""
     counted = int(len(TOKENS.findall(raw)) * TOKENS_EACH) + 3
     cached = b"cache_control" in raw
     read = counted * 7 // 10 if cached else 0
     written = counted // 10 if cached else 0
     hour = written // 2 if b'"1h"' in raw else 0
-    said = len(" ".join(text).split()) * 4 // 3 + (len(tool.json) // 3 if tool else 0) + 2
+    written_out = len(" ".join(text).split()) * 4 // 3 + (len(tool.json) // 3 if tool else 0) + 2
     return Answer(
         model=model,
         text=tuple(word if index == 0 else f" {word}" for index, word in enumerate(text)),
@@ -70,7 +69,7 @@ def answer(host: str, model: str, body: dict[str, Any], raw: bytes) -> Answer:
         cache_read=read,
         cache_5m=written - hour,
         cache_1h=hour,
-        output=said,
+        output=written_out,
         reasoning=len(thinking.split()),
     )
 
@@ -108,9 +107,33 @@ def _arguments(schema: dict[str, Any]) -> dict[str, Any]:
     return {name: _value(name, properties.get(name) or {}) for name in schema.get("required") or ()}
 
 
+# Where each format has the JSON schema of the answer.
+FORMS = (
+    ("generationConfig", "responseJsonSchema"),
+    ("generationConfig", "responseSchema"),
+    ("response_format", "json_schema", "schema"),
+    ("text", "format", "schema"),
+    ("output_config", "format", "schema"),
+    ("output_format", "schema"),
+)
+
+
+def _form(body: dict[str, Any]) -> dict[str, Any]:
+    """The schema that the answer has to keep to, {} where none is asked for."""
+    for path in FORMS:
+        found: Any = body
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
 def _value(name: str, schema: dict[str, Any]) -> Any:
     if schema.get("enum"):
         return schema["enum"][0]
+    if isinstance(schema.get("properties"), dict):
+        return {key: _value(key, inner) for key, inner in schema["properties"].items() if isinstance(inner, dict)}
     made: dict[str, Any] = {"integer": 1, "number": 1, "boolean": False, "array": [], "object": {}}
     kind = str(schema.get("type", "string")).lower()
     return made.get(kind, "echo ringlet" if name in ("command", "cmd") else "ringlet")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,28 +25,27 @@ from ringlet_mitm.rules.home import Home, home_of
 EXAMPLE = "work"
 
 
-class Names(click.ParamType):
-    """Names of REPORTS, with commas between them."""
-
-    name = "|".join(REPORTS)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Each of them, in order; raises UsageError with the nearest name."""
-        names = tuple(name.strip().lower() for name in str(value).split(","))
-        for name in names:
-            if name not in REPORTS:
-                close = nearest(name, REPORTS)
-                hint = f"did you mean '{close}'?" if close else f"there are {', '.join(REPORTS)}"
-                raise UsageError(f"--by: no report by '{name}'; {hint}")
-        return names
+def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of REPORTS that were given, each once; raises UsageError with the nearest one."""
+    names = [name.strip().lower() for some in value for name in some.split(",")]
+    for name in names:
+        if name not in REPORTS:
+            close = nearest(name, REPORTS)
+            hint = f"did you mean '{close}'?" if close else f"there are {', '.join(REPORTS)}"
+            raise UsageError(f"--by: no report by '{name}'; {hint}")
+    return tuple(dict.fromkeys(names))
 
 
-def _columns() -> str:
-    """The part of the help that says what programs get."""
-    meanings = {name: measure.meaning for name, measure in MEASURES.items()} | DERIVED
+def _explained(title: str, meanings: Mapping[str, str]) -> str:
     width = max(map(len, meanings))
     lines = "\n".join(f"  {name:{width}}  {meaning}" for name, meaning in meanings.items())
-    return f"\b\nColumns of --json and --csv, besides the names:\n{lines}"
+    return f"\b\n{title}\n{lines}\n\n"
+
+
+EPILOG = _explained("What --by takes:", {name: report.meaning for name, report in REPORTS.items()}) + _explained(
+    "Columns of --json and --csv, besides these:",
+    {name: measure.meaning for name, measure in MEASURES.items()} | DERIVED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Found:
     first_us: int | None
 
 
-@click.command(epilog=_columns())
+@click.command(epilog=EPILOG)
 @click.option("--profile", metavar="NAME", help="Only this profile; all of them without it.")
 @click.option("--by", multiple=True, type=Names(), help="What to group by; several with commas. By rule without it.")
 @click.option("--by-rule", is_flag=True, help="The same as --by rule.")
@@ -88,16 +87,13 @@ class Found:
 @click.option("--sql", metavar="SELECT", help="Ask the ledger yourself: tables requests and attempts, view spend.")
 @click.option("--db", "database", type=click.Path(path_type=Path), help="Another database than this home's.")
 def command(
-    profile: str | None,
-    by: tuple[tuple[str, ...], ...],
+    by: tuple[str, ...],
     by_rule: bool,
-    period: str | None,
-    since: str | None,
-    until: str | None,
     as_json: bool,
     as_csv: bool,
     sql: str | None,
     database: Path | None,
+    **given: Any,
 ) -> None:
     """Report requests, tokens and cost.
 
@@ -106,16 +102,32 @@ def command(
     """
     if as_json and as_csv:
         raise UsageError("--json and --csv are two ways to print; choose one")
+    home = home_of(os.environ)
+    ledger = Ledger.at(home, database)
+    if sql is None:
+        names = tuple(dict.fromkeys(["rule", *by] if by_rule else by)) or ("rule",)
+        _print_report(home, ledger, names, as_json=as_json, as_csv=as_csv, **given)
+    elif by or by_rule or any(given.values()):
+        raise UsageError("--sql says itself what to count; the other filters do not go with it")
+    else:
+        _print_selected(ledger, sql, as_json, as_csv)
+
+
+def _print_report(
+    home: Home,
+    ledger: Ledger,
+    names: tuple[str, ...],
+    *,
+    profile: str | None,
+    period: str | None,
+    since: str | None,
+    until: str | None,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
     if period and (since or until):
         raise UsageError("--period says it all; leave it out to use --since and --until")
-    home, now = home_of(os.environ), datetime.now()
-    ledger = Ledger.at(home, database)
-    if sql is not None:
-        if profile or by or by_rule or period or since or until:
-            raise UsageError("--sql says itself what to count; the other filters do not go with it")
-        _print_selected(ledger, sql, as_json, as_csv)
-        return
-    names = tuple(dict.fromkeys([*(["rule"] if by_rule else []), *(name for some in by for name in some)])) or ("rule",)
+    now = datetime.now()
     when = periods.between(since, until, now) if since or until else periods.named(period or periods.DEFAULT, now)
     ask = Ask(names, profile, when.since_us, when.until_us)
     # Reading rules means importing pydantic, which takes as long as DuckDB takes to add up: so they run side by side.

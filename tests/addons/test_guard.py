@@ -119,7 +119,17 @@ def flow_to(host: str, port: int, *, tls: bool = False) -> http.HTTPFlow:
     return flow
 
 
-LOOPBACK = ["localhost", "LOCALHOST", "127.0.0.1", "127.1", "2130706433", "0x7f000001", "::1", "::ffff:127.0.0.1", "0.0.0.0"]
+LOOPBACK = [
+    "localhost",
+    "LOCALHOST",
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "::1",
+    "::ffff:127.0.0.1",
+    "0.0.0.0",
+]
 
 
 @pytest.mark.parametrize("host", LOOPBACK)

@@ -53,7 +53,7 @@ READ: dict[str, tuple[Any, str]] = {
     ),
     "a grammar": (
         {"type": "custom", "name": "f", "format": {"type": "grammar", "syntax": "lark", "definition": "start: x"}},
-        "f",
+        "f\nlark\nstart: x",
     ),
     "thinking": ({"type": "thinking", "thinking": "hm", "signature": "c2lnbmVk" * 50}, "hm"),
     "redacted thinking": ({"type": "redacted_thinking", "data": "c2lnbmVk" * 50}, ""),

@@ -92,9 +92,9 @@ def test_why_it_has_none(body: bytes, why: str) -> None:
     assert why in found
 
 
-@pytest.mark.parametrize("raw", [b"1e999", b"[" * 5000, b"nope", b"1" * 5000, b'"\xff"'], ids=repr)
+@pytest.mark.parametrize("raw", [b"[" * 5000, b"nope", b"1" * 5000, b'"\xff"'], ids=repr)
 def test_values_that_cannot_be_built(raw: bytes) -> None:
-    assert decoded(Raw(raw)) is None or raw == b"1e999"
+    assert decoded(Raw(raw)) is None
     assert text(Raw(raw)) == ""
 
 

@@ -66,7 +66,9 @@ with writing(database) as connection:
 
 
 def exchange(request_id: str, attempts: int = 1, **given: Any) -> Exchanged:
-    tries = (AttemptRow(request_id=request_id, number=n + 1, provider="p", model="m", started_us=n) for n in range(attempts))
+    tries = (
+        AttemptRow(request_id=request_id, number=n + 1, provider="p", model="m", started_us=n) for n in range(attempts)
+    )
     return request(id=request_id, **given), tuple(tries)
 
 
@@ -94,9 +96,7 @@ def test_the_migrations_make_the_columns_of_rows(tmp_path: Path) -> None:
     with writing(tmp_path / "usage.duckdb") as connection:
         for table, kind in (("requests", RequestRow), ("attempts", AttemptRow)):
             made = connection.execute(f"SELECT name, type, pk FROM pragma_table_info('{table}')").fetchall()
-            assert {name: sql + " PRIMARY KEY" * key for name, sql, key in made} == {
-                name: sql.replace("DECIMAL(18,10)", "DECIMAL(18,10)") for name, sql in columns(kind).items()
-            }
+            assert {name: sql + " PRIMARY KEY" * key for name, sql, key in made} == columns(kind)
             assert [name for name, *_ in made] == list(columns(kind))
         assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
 
@@ -178,8 +178,8 @@ def test_a_value_that_its_column_cannot_hold_is_unknown(tmp_path: Path, column: 
     """A vendor may report any number; the row, and the others beside it, are stored all the same."""
     odd = request(id="odd", **{column: value})
     assert store(tmp_path / "usage.duckdb", [(odd, ()), exchange("even")]) == ["odd", "even"]
-    sql = f"SELECT {column} IS NULL, id FROM requests ORDER BY id"
-    assert found(tmp_path / "usage.duckdb", tmp_path, sql) == [(column == "first_byte_us", "even"), (True, "odd")]
+    sql = f"SELECT id FROM requests WHERE {column} IS NULL"
+    assert found(tmp_path / "usage.duckdb", tmp_path, sql) == ["odd"]
 
 
 def test_a_replay_stores_nothing_twice(tmp_path: Path) -> None:
@@ -319,7 +319,7 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_path_of_odd_characters(tmp_path: Path) -> None:
-    database = tmp_path / "it's a \"größe\"; --" / "usage.duckdb"
+    database = tmp_path / 'it\'s a "größe"; --' / "usage.duckdb"
     store(database, [exchange("a")])
     assert found(database, tmp_path) == ["a"]
 
@@ -394,12 +394,15 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     with duckdb.connect(str(database)) as connection:
         connection.execute("UPDATE schema_version SET version = version + 1")
     for opened in (writing(database), reading(database, tmp_path)):
-        with pytest.raises(LedgerError, match=r"newer ringlet-mitm: its schema is \d+, and this one knows \d+; upgrade"):
+        with pytest.raises(
+            LedgerError, match=r"newer ringlet-mitm: its schema is \d+, and this one knows \d+; upgrade"
+        ):
             opened.__enter__()
 
 
 @pytest.mark.parametrize(
-    "content", [pytest.param(b"", id="empty"), pytest.param(b"hello" * 5000, id="a text"), pytest.param(None, id="a folder")]
+    "content",
+    [pytest.param(b"", id="empty"), pytest.param(b"hello" * 5000, id="a text"), pytest.param(None, id="a folder")],
 )
 def test_a_file_that_is_no_database(tmp_path: Path, content: bytes | None) -> None:
     database = tmp_path / "usage.duckdb"

@@ -1,0 +1,102 @@
+"""The README is tried: its commands run, its files load, its tables and its report are what the program prints."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ringlet_mitm.cli.demo.stage import program
+from ringlet_mitm.rules.agents import presets
+from ringlet_mitm.rules.matching import reference
+from ringlet_mitm.rules.providers import registry
+from ringlet_mitm.rules.rulebook import load_rulebook
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCKS = [(kind, words.strip(), text) for kind, words, text in BLOCK.findall(README)]
+COMMANDS = [line.partition(" #")[0].strip() for kind, _, text in BLOCKS if kind == "sh" for line in text.splitlines()]
+# Proxies and demos are started by the tests of the whole; agents are other people's.
+ELSEWHERE = ("ringlet-mitm --profile work", "claude", "export ", "pip install ", 'eval "$(ringlet-mitm env')
+OURS = [line for line in COMMANDS if line and not line.startswith(("make ", *ELSEWHERE))]
+
+
+@pytest.fixture(scope="module")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A home with the README's profile and provider in it."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "providers").mkdir()
+    (home / "request.json").write_text((ROOT / "fixtures/captures/claude-009-post-v1-messages.json").read_text())
+    for kind, words, text in BLOCKS:
+        if (kind, words) == ("toml", "provider"):
+            (home / "providers" / "mine.toml").write_text(text)
+    found = {**os.environ, "RINGLET_HOME": str(home)}
+    subprocess.run(program("profiles", "create", "work"), env=found, check=True, capture_output=True)
+    for kind, words, text in BLOCKS:
+        if (kind, words) == ("toml", ""):
+            (home / "profiles" / "work" / "routing.toml").write_text(text)
+    return found
+
+
+@pytest.mark.parametrize("line", OURS)
+def test_a_command(line: str, environ: dict[str, str]) -> None:
+    name, *words = shlex.split(line)
+    assert name == "ringlet-mitm"
+    if words[:3] == ["profiles", "create", "work"]:
+        words[2] = "another"
+    done = subprocess.run(
+        program(*words), env=environ, cwd=environ["RINGLET_HOME"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_env_command(environ: dict[str, str]) -> None:
+    line = next(line for line in COMMANDS if line.startswith("eval "))
+    words = shlex.split(line.removeprefix('eval "$(').removesuffix(')"'))
+    done = subprocess.run(program(*words[1:]), env=environ, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("export HTTPS_PROXY=http://127.0.0.1:8484\n")
+
+
+def test_make_targets_are_there() -> None:
+    wanted = {line.split()[1] for line in COMMANDS if line.startswith("make ")}
+    there = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert wanted <= there
+
+
+def test_the_rules_load() -> None:
+    texts = [text for kind, words, text in BLOCKS if (kind, words) == ("toml", "")]
+    assert texts
+    for text in texts:
+        assert load_rulebook(text, "README.md", registry({}, {})).rules
+
+
+def test_the_table_of_conditions_is_the_programs() -> None:
+    for example, meaning in reference():
+        assert f"| `{example}` | {meaning} |" in README
+
+
+def test_the_report_is_the_demos(tmp_path: Path) -> None:
+    """Rules, counts and costs; the date is the day's."""
+    report = next(text for kind, _, text in BLOCKS if kind == "text")
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    said = subprocess.run(program("demo"), env=environ, capture_output=True, text=True, timeout=60).stdout
+    table = report[report.index("RULE") :].strip()
+    assert table in said
+
+
+def test_the_agents_of_the_table_are_known() -> None:
+    known = {preset.agent_id for preset in presets()}
+    commands = set(re.findall(r"^\|[^|]+\| `([a-z]+)` \|", README, re.MULTILINE))
+    assert commands
+    assert commands <= known
+
+
+@pytest.mark.parametrize("words", [[], ["start"], ["env"], ["usage"], ["rules"], ["profiles"], ["providers"], ["demo"]])
+def test_help_is_there(words: list[str]) -> None:
+    done = subprocess.run(program(*words, "--help"), capture_output=True, text=True, timeout=60, check=True)
+    assert "Usage:" in done.stdout
