@@ -9,7 +9,7 @@ from threading import Lock
 
 from ringlet_mitm.rules.encoder import Encoder, load_encoder
 from ringlet_mitm.rules.errors import RingletError
-from ringlet_mitm.rules.tokens import TextParts, TokenMemo, count
+from ringlet_mitm.rules.tokens import Survey, TextParts, TokenMemo
 
 # tiktoken does about 29 MB/s: this is half a millisecond, and handing over to a thread and back costs a fifth of that.
 INLINE_BYTES = 16_384
@@ -25,19 +25,19 @@ class Counter:
         self._memo = TokenMemo()
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="tokens")
 
-    def known(self, parts: TextParts) -> int | None:
-        """The exact count where all of it was counted before."""
-        return self._memo.known(parts)
+    def survey(self, parts: TextParts) -> Survey:
+        """What is known of a request without counting."""
+        return self._memo.survey(parts)
 
-    async def count(self, parts: TextParts) -> int:
+    async def count(self, survey: Survey) -> int:
         """The exact count; long texts are counted in a thread, and other streams go on meanwhile.
 
         Raises RingletError where the tokenizer is damaged, or the proxy is stopping.
         """
-        if self._encoder is not None and self._memo.missing_bytes(parts) <= INLINE_BYTES:
-            return count(parts, self._memo, self._encoder)
+        if self._encoder is not None and survey.missing_bytes <= INLINE_BYTES:
+            return self._memo.learn(survey, self._encoder)
         try:
-            counted = self._threads.submit(self._count, parts)
+            counted = self._threads.submit(self._count, survey)
         except RuntimeError:
             raise RingletError("tokens cannot be counted any more: the proxy is stopping") from None
         return await asyncio.wrap_future(counted)
@@ -50,8 +50,8 @@ class Counter:
         """Take no more work; what is being counted is finished, what waits for a thread is cancelled."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _count(self, parts: TextParts) -> int:
-        return count(parts, self._memo, self._loaded())
+    def _count(self, survey: Survey) -> int:
+        return self._memo.learn(survey, self._loaded())
 
     def _loaded(self) -> Encoder:
         with self._loading:

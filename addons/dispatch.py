@@ -104,12 +104,13 @@ class Dispatch:
         """The decision; counting is asked for only where the bounds leave it open."""
         live = self._live
         features = seen.features
-        known = self._counter.known(seen.parts)
+        survey = self._counter.survey(seen.parts)
+        known = survey.exact
         if known is not None:
             features = replace(features, exact_tokens=known)
         decision = decide(live.ruling.book, features, live.calibration)
         if decision is NEED_TOKENS:
-            known = await self._counter.count(seen.parts)
+            known = await self._counter.count(survey)
             decision = decide(live.ruling.book, replace(features, exact_tokens=known), live.calibration)
         assert isinstance(decision, Decision)
         exchange.counted_tokens = known

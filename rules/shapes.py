@@ -142,7 +142,8 @@ def format_of(method: str, path: str) -> WireFormat | None:
     """The format of a model call, by the end of its path; None for every other request.
 
     The host does not tell the format and prefixes differ (`/v1/…`, `/openai/v1/…`, `/api/v1/…`), so only the end
-    counts: `/v1/messages/count_tokens`, `/v1/messages/batches`, `:countTokens`, `:batchGenerateContent` end differently.
+    counts: `/v1/messages/count_tokens`, `/v1/messages/batches`, `:countTokens`, `:batchGenerateContent` end
+    differently.
     """
     if method != "POST":
         return None

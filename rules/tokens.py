@@ -7,7 +7,7 @@ makes of the same text is a learned ratio (`Calibration`), because most vendors 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Protocol
@@ -77,56 +77,53 @@ def bounds(parts: TextParts) -> TokenBounds:
     return TokenBounds(parts.fixed_tokens, parts.fixed_tokens + sum(map(len, parts.segments)))
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What is known of some parts: the tokens counted before, images included, and the segments that nobody has counted."""
+
+    known_tokens: int
+    missing: tuple[tuple[bytes, Segment], ...] = ()
+
+    @property
+    def exact(self) -> int | None:
+        """The exact count where nothing is missing."""
+        return None if self.missing else self.known_tokens
+
+    @property
+    def missing_bytes(self) -> int:
+        """How much is to be counted."""
+        return sum(len(segment) for _, segment in self.missing)
+
+
 class TokenMemo:
     """Remembers the count of every segment; shared by the threads that count and the event loop that asks."""
 
     def __init__(self, max_entries: int = MEMO_ENTRIES) -> None:
         self._counts: Remembered[int] = Remembered(max_entries)
 
-    def known(self, parts: TextParts) -> int | None:
-        """The exact total, None where a segment was not counted yet."""
-        total = parts.fixed_tokens
-        for tokens in self._counts.get_all(parts.keys):
-            if tokens is None:
-                return None
-            total += tokens
-        return total
-
-    def missing(self, parts: TextParts) -> dict[bytes, Segment]:
-        """What has to be counted before `known` can answer, each text once."""
+    def survey(self, parts: TextParts) -> Survey:
+        """Look every segment up, once; what was found stays right whatever is forgotten later."""
         keys = parts.keys
         found = self._counts.get_all(keys)
-        return {
-            key: segment for key, segment, tokens in zip(keys, parts.segments, found, strict=True) if tokens is None
-        }
+        known = parts.fixed_tokens + sum(filter(None, found))
+        if None not in found:
+            return Survey(known)
+        places = (place for place, tokens in enumerate(found) if tokens is None)
+        return Survey(known, tuple((keys[place], parts.segments[place]) for place in places))
 
-    def missing_bytes(self, parts: TextParts) -> int:
-        """How long that is."""
-        return sum(map(len, self.missing(parts).values()))
-
-    def learn(self, segments: Iterable[tuple[bytes, Segment]], encoder: CountsText) -> dict[bytes, int]:
-        """Count segments given with their keys, remember the counts and give them back."""
-        counted = {}
-        for key, segment in segments:
-            counted[key] = tokens = encoder.count(text_of(segment))
-            self._counts.put(key, tokens)
-        return counted
-
-    def total(self, parts: TextParts, counted: Mapping[bytes, int], encoder: CountsText) -> int:
-        """The exact total from fresh counts and remembered ones; whatever was forgotten in between is counted again."""
-        keys = parts.keys
-        found = [counted.get(key, tokens) for key, tokens in zip(keys, self._counts.get_all(keys), strict=True)]
-        lost = [
-            pair for pair, tokens in zip(zip(keys, parts.segments, strict=True), found, strict=True) if tokens is None
-        ]
-        if lost:
-            return self.total(parts, {**counted, **self.learn(lost, encoder)}, encoder)
-        return parts.fixed_tokens + sum(tokens for tokens in found if tokens is not None)
+    def learn(self, survey: Survey, encoder: CountsText) -> int:
+        """Count what is missing, each text once, and remember it; gives the exact total."""
+        fresh: dict[bytes, int] = {}
+        for key, segment in survey.missing:
+            if key not in fresh:
+                fresh[key] = tokens = encoder.count(text_of(segment))
+                self._counts.put(key, tokens)
+        return survey.known_tokens + sum(fresh[key] for key, _ in survey.missing)
 
 
 def count(parts: TextParts, memo: TokenMemo, encoder: CountsText) -> int:
     """The exact count; only what is new is tokenised."""
-    return memo.total(parts, memo.learn(memo.missing(parts).items(), encoder), encoder)
+    return memo.learn(memo.survey(parts), encoder)
 
 
 # Of shorter requests a vendor's fixed part (its own tool prompt, message frames) would be most of the ratio.

@@ -52,7 +52,6 @@ _FILE_SETTINGS: dict[str, Any] = {
 _BUSY = re.compile(
     r"Could not set lock|used by another process|different configuration|file handle conflict|already attached"
 )
-
 _HOLDER = re.compile(r"held in (\S+) \(PID (\d+)\)")
 
 
@@ -126,7 +125,7 @@ def reading(path: Path, spool_dir: Path, *, wait_s: float = 10.0) -> Iterator[Co
     with duckdb.connect(config=_SETTINGS) as connection:
         try:
             _present(connection, path, spooled, wait_s)
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             raise _explained(error, path) from error
         yield connection
 
@@ -156,7 +155,7 @@ def _attach(connection: Connection, path: Path, wait_s: float) -> dict[str, set[
     there = {table: set(names) for table, names in found}
     if "schema_version" not in there:
         return {}
-    _check_version(connection.execute("SELECT coalesce(max(version), 0) FROM stored.schema_version").fetchall()[0][0], path)
+    _check_version(_version(connection, "stored."), path)
     return there
 
 
@@ -227,9 +226,15 @@ def _make(path: Path) -> None:
     try:
         duckdb.connect(str(fresh), config=_FILE_SETTINGS).close()
         fresh.chmod(0o600)
-        # Another process may have been faster; then its is the ledger.
-        with suppress(FileExistsError):
+        try:
             path.hardlink_to(fresh)
+        except FileExistsError:
+            # Another process was faster: its is the ledger.
+            pass
+        except OSError:
+            # A file system without hard links, as on memory cards.
+            if not path.exists():
+                fresh.rename(path)
     finally:
         fresh.unlink(missing_ok=True)
 
@@ -245,12 +250,13 @@ def _migrate(connection: Connection, path: Path, migrations: Mapping[str, str]) 
                 connection.execute("UPDATE schema_version SET version = ?", [number])
 
 
-def _version(connection: Connection) -> int:
+def _version(connection: Connection, where: str = "") -> int:
     """The number of the last migration, 0 for a new database."""
     try:
-        return int(connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0])
+        found = connection.execute(f"SELECT coalesce(max(version), 0) FROM {where}schema_version").fetchall()
     except duckdb.CatalogException:
         return 0
+    return int(found[0][0])
 
 
 def _check_version(version: int, path: Path) -> None:

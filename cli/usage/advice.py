@@ -43,12 +43,13 @@ def rules_of(home: Home, name: str | None) -> Rules:
 
 def notes(table: Table, rules: Rules) -> list[str]:
     """The lines below a report."""
-    found = [*_marks(table), rules.problem, advice(table, rules)]
+    said = advice(table, rules)
+    found = [*_marks(table), rules.problem, f"advice: {said}" if said else ""]
     return [line for line in found if line]
 
 
 def advice(table: Table, rules: Rules) -> str:
-    """One line where a rule never fires or the default takes nearly everything, else none."""
+    """One line where a rule never fires or the default takes nearly everything, else nothing."""
     if not rules.labels or table.columns[0] != "rule" or not any(table.values("requests")):
         return ""
     rows = dict(
@@ -61,7 +62,7 @@ def advice(table: Table, rules: Rules) -> str:
         said.append(f"{_listed(idle)} never fired (ringlet-mitm rules check --profile {rules.profile})")
     if taken > DEFAULT_TAKES_MUCH:
         said.append(f"the default takes {taken:.0%}: the rules catch little (ringlet-mitm rules explain FILE says why)")
-    return "advice: " + "; ".join(said) if said else ""
+    return "; ".join(said)
 
 
 def _marks(table: Table) -> list[str]:

@@ -103,17 +103,23 @@ def _moment(option: str, text: str, now: datetime, *, end: bool = False) -> _Mom
 def _read(text: str, now: datetime, end: bool) -> _Moment:
     ago = AGO.fullmatch(text)
     if ago:
-        us = round(now.timestamp() * SECOND_US) - int(ago[1]) * AGO_US[ago[2]]
-        return _Moment(us, f"{datetime.fromtimestamp(us / SECOND_US, now.tzinfo):%Y-%m-%d %H:%M}")
+        return _clock(_us(now) - int(ago[1]) * AGO_US[ago[2]], now)
     if text in ("today", "yesterday"):
         text = str(PERIODS[text].days(now.date())[0])
     try:
         day = date.fromisoformat(text)
     except ValueError:
         moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)
-        return _Moment(round(moment.timestamp() * SECOND_US), f"{moment:%Y-%m-%d %H:%M}")
+        return _clock(_us(moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)), now)
     return _Moment(_start_us(_before(day, -1) if end else day, now), str(day))
+
+
+def _clock(us: int, now: datetime) -> _Moment:
+    return _Moment(us, f"{datetime.fromtimestamp(us / SECOND_US, now.tzinfo):%Y-%m-%d %H:%M}")
+
+
+def _us(moment: datetime) -> int:
+    return round(moment.timestamp() * SECOND_US)
 
 
 def _start_us(day: date, now: datetime) -> int:

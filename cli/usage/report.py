@@ -75,11 +75,11 @@ class Found:
 
 @click.command(epilog=EPILOG)
 @click.option("--profile", metavar="NAME", help="Only this profile; all of them without it.")
-@click.option("--by", multiple=True, type=Names(), help="What to group by; several with commas. By rule without it.")
-@click.option("--by-rule", is_flag=True, help="The same as --by rule.")
 @click.option(
-    "--period", type=click.Choice(list(PERIODS)), help="Days to count, the last of them today. [default: all]"
+    "--by", multiple=True, callback=_names, metavar="NAME[,NAME]", help="What to group by, see below; else by rule."
 )
+@click.option("--by-rule", is_flag=True, help="The same as --by rule.")
+@click.option("--period", type=click.Choice(list(PERIODS)), help="Days to count, in your time zone; else all.")
 @click.option("--since", metavar="TIME", help="From then on: a day, 2026-11-21T14:30, 2h or 3d (ago).")
 @click.option("--until", metavar="TIME", help="Up to then; a day counts to its end.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: numbers raw, money exact, what is unknown null.")

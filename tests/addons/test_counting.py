@@ -69,8 +69,8 @@ def test_the_tokenizer_is_loaded_when_it_is_first_needed_and_in_a_thread() -> No
 
     async def main() -> None:
         counter = Counter(load)
-        assert (counter.known(SHORT), loaded) == (None, [])
-        assert await asyncio.gather(*(counter.count(SHORT) for _ in range(5))) == [3] * 5
+        assert (counter.survey(SHORT).exact, loaded) == (None, [])
+        assert await asyncio.gather(*(counter.count(counter.survey(SHORT)) for _ in range(5))) == [3] * 5
         assert len(loaded) == 1
         assert loaded[0].startswith("tokens")
 
@@ -81,7 +81,7 @@ def test_short_texts_are_counted_at_once() -> None:
     async def main() -> None:
         counter = Counter(lambda: words)
         counter.warm()
-        assert await counter.count(SHORT) == 3
+        assert await counter.count(counter.survey(SHORT)) == 3
         assert words.threads == ["MainThread"]
 
     words = Words()
@@ -93,7 +93,7 @@ def test_long_texts_are_counted_in_a_thread_and_the_loop_goes_on() -> None:
         counter = Counter(lambda: words)
         counter.warm()
         words.may_go_on.clear()
-        long = asyncio.create_task(counter.count(LONG))
+        long = asyncio.create_task(counter.count(counter.survey(LONG)))
         await begun(words)
         for _ in range(100):
             await turn_of_the_loop()
@@ -110,13 +110,13 @@ def test_a_short_text_does_not_wait_for_a_long_one() -> None:
     async def main() -> None:
         counter = Counter(lambda: words)
         counter.warm()
-        assert await counter.count(SHORT) == 3
+        assert await counter.count(counter.survey(SHORT)) == 3
         words.may_go_on.clear()
-        long = asyncio.create_task(counter.count(LONG))
+        long = asyncio.create_task(counter.count(counter.survey(LONG)))
         await begun(words)
         await begun(words)
-        assert await counter.count(SHORT) == 3
-        assert counter.known(SHORT) == 3
+        assert await counter.count(counter.survey(SHORT)) == 3
+        assert counter.survey(SHORT).exact == 3
         assert not long.done()
         words.may_go_on.set()
         await long
@@ -128,11 +128,11 @@ def test_a_short_text_does_not_wait_for_a_long_one() -> None:
 def test_what_was_counted_before_is_known() -> None:
     async def main() -> None:
         counter = Counter(lambda: words)
-        await counter.count(LONG)
-        assert counter.known(LONG) == INLINE_BYTES
+        await counter.count(counter.survey(LONG))
+        assert counter.survey(LONG).exact == INLINE_BYTES
         both = TextParts((*LONG.segments, *SHORT.segments), 10)
-        assert counter.known(both) is None
-        assert await counter.count(both) == INLINE_BYTES + 3 + 10
+        assert counter.survey(both).exact is None
+        assert await counter.count(counter.survey(both)) == INLINE_BYTES + 3 + 10
         assert words.threads[1:] == ["MainThread"]
 
     words = Words()
@@ -144,7 +144,7 @@ def test_the_same_text_at_the_same_time() -> None:
         counter = Counter(lambda: words)
         counter.warm()
         words.may_go_on.clear()
-        several = [asyncio.create_task(counter.count(LONG)) for _ in range(4)]
+        several = [asyncio.create_task(counter.count(counter.survey(LONG))) for _ in range(4)]
         await begun(words)
         words.may_go_on.set()
         assert await asyncio.gather(*several) == [INLINE_BYTES] * 4
@@ -159,10 +159,10 @@ def test_closing_lets_what_is_being_counted_finish() -> None:
         counter = Counter(lambda: words)
         counter.warm()
         words.may_go_on.clear()
-        running = [asyncio.create_task(counter.count(parts("x " * INLINE_BYTES + end))) for end in "ab"]
+        running = [asyncio.create_task(counter.count(counter.survey(parts("x " * INLINE_BYTES + end)))) for end in "ab"]
         await begun(words)
         await begun(words)
-        waiting = asyncio.create_task(counter.count(LONG))
+        waiting = asyncio.create_task(counter.count(counter.survey(LONG)))
         await turn_of_the_loop()
         counter.close()
         words.may_go_on.set()
@@ -179,7 +179,7 @@ def test_after_closing_there_is_one_clear_error() -> None:
         counter = Counter(Words)
         counter.close()
         with pytest.raises(RingletError, match="the proxy is stopping"):
-            await counter.count(LONG)
+            await counter.count(counter.survey(LONG))
 
     run(main)
 
@@ -192,7 +192,7 @@ def test_a_damaged_tokenizer_is_an_error_of_the_request_that_needs_it() -> None:
         counter = Counter(load)
         for _ in range(2):
             with pytest.raises(RingletError, match="damaged"):
-                await counter.count(SHORT)
+                await counter.count(counter.survey(SHORT))
 
     run(main)
 
@@ -202,11 +202,11 @@ def test_an_agent_that_goes_away_disturbs_nobody() -> None:
         counter = Counter(lambda: words)
         counter.warm()
         words.may_go_on.clear()
-        gone = asyncio.create_task(counter.count(LONG))
+        gone = asyncio.create_task(counter.count(counter.survey(LONG)))
         await begun(words)
         gone.cancel()
         words.may_go_on.set()
-        assert await counter.count(LONG) == INLINE_BYTES
+        assert await counter.count(counter.survey(LONG)) == INLINE_BYTES
 
     words = Words()
     run(main)
@@ -215,7 +215,7 @@ def test_an_agent_that_goes_away_disturbs_nobody() -> None:
 def test_with_the_real_tokenizer() -> None:
     async def main() -> None:
         counter = Counter(load_encoder)
-        assert await counter.count(parts("hello world")) == 2
-        assert await counter.count(parts("hello world " * 20_000)) > 40_000
+        assert await counter.count(counter.survey(parts("hello world"))) == 2
+        assert await counter.count(counter.survey(parts("hello world " * 20_000))) > 40_000
 
     run(main)

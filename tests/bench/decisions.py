@@ -17,7 +17,7 @@ from ringlet_mitm.rules.providers import registry
 from ringlet_mitm.rules.routing import NEED_TOKENS, decide
 from ringlet_mitm.rules.rulebook import load_rulebook
 from ringlet_mitm.rules.shapes import WireFormat
-from ringlet_mitm.rules.tokens import Calibration, TokenMemo, count
+from ringlet_mitm.rules.tokens import Calibration, TokenMemo
 
 MS = 1e6
 ROUNDS = 20
@@ -36,9 +36,10 @@ def decision_figures(blocks: int) -> list[Figure]:
         request = AgentRequest(WireFormat.MESSAGES, "POST", "https", "api.anthropic.com", 443, "/v1/messages", (), text)
         seen = peek(request, providers.by_host)
         assert isinstance(seen, Peek)
-        features = replace(seen.features, exact_tokens=memory.known(seen.parts))
+        survey = memory.survey(seen.parts)
+        features = replace(seen.features, exact_tokens=survey.exact) if survey.exact is not None else seen.features
         if decide(book, features, Calibration()) is NEED_TOKENS:
-            features = replace(features, exact_tokens=count(seen.parts, memory, encoder))
+            features = replace(features, exact_tokens=memory.learn(survey, encoder))
             assert decide(book, features, Calibration()) is not NEED_TOKENS
 
     def fresh() -> bytes:

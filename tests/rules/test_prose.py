@@ -65,7 +65,7 @@ READ: dict[str, tuple[Any, str]] = {
         {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PICTURE}"}},
         "a.pdf",
     ),
-    "audio": ({"type": "input_audio", "input_audio": {"data": PICTURE, "format": "wav"}}, ""),
+    "audio": ({"type": "input_audio", "input_audio": {"data": PICTURE, "format": "wav"}}, "wav"),
     "inline data on Gemini": ({"inlineData": {"mimeType": "image/png", "data": PICTURE}}, ""),
     "base64 in lines": ({"data": "QUJD" * 19 + "\r\n" + "QUJD" * 19 + "==\n"}, ""),
     "a document in plain text": (

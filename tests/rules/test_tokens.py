@@ -117,10 +117,11 @@ def test_bounds_of_nothing() -> None:
 def test_a_turn_counts_only_what_is_new() -> None:
     memo, encoder = TokenMemo(), Counting()
     first = parts("a system prompt", "hello there")
-    assert (memo.known(first), count(first, memo, encoder), memo.known(first)) == (None, 5, 5)
+    assert (memo.survey(first).exact, count(first, memo, encoder), memo.survey(first).exact) == (None, 5, 5)
     second = parts("a system prompt", "hello there", "four words of answer")
-    assert (memo.known(second), list(memo.missing(second).values())) == (None, [second.segments[2]])
-    assert memo.missing_bytes(second) == len(second.segments[2])
+    survey = memo.survey(second)
+    assert (survey.exact, [segment for _, segment in survey.missing]) == (None, [second.segments[2]])
+    assert survey.missing_bytes == len(second.segments[2])
     assert count(second, memo, encoder) == 9
     assert encoder.asked == ["a system prompt", "hello there", "four words of answer"]
 
@@ -143,7 +144,7 @@ def test_what_was_not_asked_for_is_forgotten() -> None:
     count(old, memo, encoder)
     for number in range(4):
         count(parts(f"new {number}"), memo, encoder)
-    assert memo.known(old) is None
+    assert memo.survey(old).exact is None
     assert count(old, memo, encoder) == 3
 
 

@@ -108,6 +108,24 @@ def test_folder_and_file_are_the_owners_alone_and_nothing_else_is_left(tmp_path:
     assert [(path.name, path.stat().st_mode & 0o777) for path in database.parent.iterdir()] == [("usage.duckdb", 0o600)]
 
 
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    store(tmp_path / "usage.duckdb", [exchange("a")])
+    assert [path.name for path in tmp_path.iterdir()] == ["usage.duckdb"]
+
+
+def test_who_comes_second_takes_the_first_ones_database(tmp_path: Path) -> None:
+    """Both have seen that there is none."""
+    database = tmp_path / "usage.duckdb"
+    store(database, [exchange("a")])
+    ledger._make(database)
+    assert found(database, tmp_path) == ["a"]
+    assert [path.name for path in tmp_path.iterdir()] == ["usage.duckdb"]
+
+
 def test_a_file_that_any_duckdb_1_reads(tmp_path: Path) -> None:
     """By itself DuckDB 2 writes a format of its own; the format's number stands at byte 12."""
     store(tmp_path / "usage.duckdb", [exchange("a")])

@@ -13,6 +13,7 @@ import pytest
 from children import child
 from ledgers import request
 
+from ringlet_mitm.addons.usage import writer as writer_file
 from ringlet_mitm.addons.usage.ledger import reading, transaction, writing
 from ringlet_mitm.addons.usage.rows import AttemptRow, encode_line
 from ringlet_mitm.addons.usage.spool import Spool, all_files
@@ -327,6 +328,25 @@ def test_stopping_does_not_wait_for_a_lock(home: Home, tmp_path: Path) -> None:
     again = Home(tmp_path)
     again.writer.turn()
     assert again.stored() == ["a"]
+
+
+def test_stopping_does_not_wait_for_what_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_file, "STOP_S", 0.1)
+    hanging, done = threading.Event(), threading.Event()
+
+    def hang(calibration: Calibration) -> None:
+        hanging.set()
+        done.wait(20)
+
+    spool = Spool(tmp_path / "spool", "work")
+    writer = Writer(spool, tmp_path / "usage.duckdb", hang)
+    spool.append(request(id="a"), ())
+    writer.start()
+    assert hanging.wait(20)
+    begun = time.monotonic()
+    writer.stop()
+    assert time.monotonic() - begun < 5
+    done.set()
 
 
 def test_stopping_waits_for_a_lock_that_is_gone_soon(home: Home, tmp_path: Path) -> None:
