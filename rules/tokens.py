@@ -115,9 +115,13 @@ class TokenMemo:
         """Count what is missing, each text once, and remember it; gives the exact total."""
         fresh: dict[bytes, int] = {}
         for key, segment in survey.missing:
-            if key not in fresh:
-                fresh[key] = tokens = encoder.count(text_of(segment))
+            if key in fresh:
+                continue
+            tokens = self._counts.get(key)  # another request may have brought the same text meanwhile
+            if tokens is None:
+                tokens = encoder.count(text_of(segment))
                 self._counts.put(key, tokens)
+            fresh[key] = tokens
         return survey.known_tokens + sum(fresh[key] for key, _ in survey.missing)
 
 
