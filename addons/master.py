@@ -34,7 +34,7 @@ from ringlet_mitm.addons.recorder import Recorder
 from ringlet_mitm.addons.reload import Reload
 from ringlet_mitm.addons.rulings import RulingFiles
 from ringlet_mitm.addons.usage.spool import Spool
-from ringlet_mitm.addons.usage.writer import Writer
+from ringlet_mitm.addons.usage.apart import WriterApart
 from ringlet_mitm.addons.websockets import WebSockets
 from ringlet_mitm.rules.agents import presets
 from ringlet_mitm.rules.home import Home
@@ -71,7 +71,7 @@ class Proxy:
         self.live = Live(files.load(), Calibration())
         self.prices = price_book(home, self.live.ruling.registry)
         self.spool = Spool(home.spool_dir, profile.name)
-        self.writer = Writer(self.spool, home.database, on_calibration=self._calibrated)
+        self.writer = WriterApart(self.spool, home.database, on_calibration=self._calibrated)
         self.counter = Counter()
         self.policy = HostPolicy.of(presets(), profile.intercept)
         self.recorder = Recorder(Bookkeeper(profile.name, self.prices), [self.spool.append], keeps_bodies=setup.annotate)

@@ -13,11 +13,12 @@ import pytest
 from children import child
 from ledgers import request
 
-from ringlet_mitm.addons.usage import writer as writer_file
+from ringlet_mitm.addons.usage import turns
 from ringlet_mitm.addons.usage.ledger import reading, transaction, writing
 from ringlet_mitm.addons.usage.rows import AttemptRow, encode_line
 from ringlet_mitm.addons.usage.spool import Spool, all_files
-from ringlet_mitm.addons.usage.writer import BROKEN, BUSY, PERIOD_S, STOP_S, Writer
+from ringlet_mitm.addons.usage.turns import BROKEN, BUSY, PERIOD_S, STOP_S
+from ringlet_mitm.addons.usage.writer import Writer
 from ringlet_mitm.rules.tokens import Calibration
 
 HOLD = """
@@ -331,7 +332,7 @@ def test_stopping_does_not_wait_for_a_lock(home: Home, tmp_path: Path) -> None:
 
 
 def test_stopping_does_not_wait_for_what_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_file, "STOP_S", 0.1)
+    monkeypatch.setattr(turns, "STOP_S", 0.1)
     hanging, done = threading.Event(), threading.Event()
 
     def hang(calibration: Calibration) -> None:

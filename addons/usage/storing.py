@@ -1,0 +1,44 @@
+"""One turn of the writer as a process: `python -m ringlet_mitm.addons.usage.storing SPOOL DATABASE SECONDS STUCK…`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from ringlet_mitm.addons.usage.apart import Told, rows_of
+from ringlet_mitm.addons.usage.ledger import LedgerBusy
+from ringlet_mitm.addons.usage.spool import Spool
+from ringlet_mitm.addons.usage.writer import Writer
+from ringlet_mitm.rules.errors import LedgerError
+from ringlet_mitm.rules.tokens import Calibration
+
+
+def told(folder: Path, database: Path, seconds: float, stuck: list[str]) -> Told:
+    """Store what is sealed in `folder`, and say how it went."""
+    found: list[Calibration] = []
+    writer = Writer(Spool(folder, "storing"), database, found.append, [folder / name for name in stuck])
+    failure, busy = "", False
+    try:
+        writer.store(time.monotonic() + seconds)
+    except LedgerError as error:
+        failure, busy = str(error), isinstance(error, LedgerBusy)
+    ratios = rows_of(found[-1]) if found else None
+    return Told(ratios, failure, busy, sorted(path.name for path in writer.stuck))
+
+
+def main() -> None:
+    """Store, and print what there is to say as JSON; warnings go to stderr, which is the proxy's."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    if hasattr(os, "nice"):
+        os.nice(5)
+    folder, database, seconds, *stuck = sys.argv[1:]
+    sys.stdout.buffer.write(msgspec.json.encode(told(Path(folder), Path(database), float(seconds), stuck)))
+
+
+if __name__ == "__main__":
+    main()
