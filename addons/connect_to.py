@@ -1,7 +1,7 @@
 """Send connections for one address to another, as curl's --connect-to does: names and certificates stay the vendor's.
 
-Rejected: changing the address in mitmproxy's `server_connect` hook. mitmproxy finds a connection to reuse by its address,
-so a changed one would mean a new connection for every request. Hence this is done where sockets are opened.
+Rejected: changing the address in mitmproxy's `server_connect` hook. mitmproxy finds a connection to reuse by its
+address, so a changed one would mean a new connection for every request. So this is done where sockets are opened.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class Dispatch:
 
 
 async def _decoded(raw: bytes, encoding: str) -> bytes | None:
-    """A body with its content-encoding undone, in a thread, since a kilobyte may hold a gigabyte; None where that does not go."""
+    """A body without its content-encoding, None where that fails; in a thread, since a kilobyte may hold a gigabyte."""
     if not encoding:
         return raw
     return await asyncio.to_thread(decode_whole, raw, encoding, BODY_LIMIT)

@@ -1,4 +1,4 @@
-"""The order of our addons, and the masters they run in: the lean one, or mitmweb's (and any mitmproxy through `plugin.py`)."""
+"""The order of our addons, and the masters they run in: the lean one, mitmweb's, or any through `plugin.py`."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from ringlet_mitm.addons.price_cache import price_book
 from ringlet_mitm.addons.recorder import Recorder
 from ringlet_mitm.addons.reload import Reload
 from ringlet_mitm.addons.rulings import RulingFiles
-from ringlet_mitm.addons.usage.spool import Spool
 from ringlet_mitm.addons.usage.apart import WriterApart
+from ringlet_mitm.addons.usage.spool import Spool
 from ringlet_mitm.addons.websockets import WebSockets
 from ringlet_mitm.rules.agents import presets
 from ringlet_mitm.rules.home import Home
@@ -74,12 +74,14 @@ class Proxy:
         self.writer = WriterApart(self.spool, home.database, on_calibration=self._calibrated)
         self.counter = Counter()
         self.policy = HostPolicy.of(presets(), profile.intercept)
-        self.recorder = Recorder(Bookkeeper(profile.name, self.prices), [self.spool.append], keeps_bodies=setup.annotate)
+        self.recorder = Recorder(
+            Bookkeeper(profile.name, self.prices), [self.spool.append], keeps_bodies=setup.annotate
+        )
         self.started = time.monotonic()
         self.reload = Reload(self.live, files.load, files.watched)
 
     def addons(self, *, annotate: bool) -> list[Any]:
-        """In the order in which their hooks run; comments cost time, so they are written only where somebody can see them."""
+        """In the order in which their hooks run; comments cost time, so they are only for where somebody sees them."""
         found = [
             Guard(self.policy),
             WebSockets(),

@@ -66,7 +66,7 @@ def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False) ->
     """
     request = turn.request
     _check(turn, target)
-    model, asks_usage = _model_edit(turn, target), _usage_edit(turn)
+    model, asks_usage = _model_edit(turn, target), _usage_edit(turn, target)
     edits = tuple(sorted((edit for edit in (model, asks_usage) if edit is not None), key=lambda edit: edit.start))
     keeps = target.as_asked and not replace_credentials
     return Outbound(
@@ -117,9 +117,12 @@ def _model_edit(turn: Turn, target: Target) -> Edit | None:
     return Edit(span.start, span.end, json.dumps(target.model).encode())
 
 
-def _usage_edit(turn: Turn) -> Edit | None:
-    """Chat streams say their usage only when asked; the agent that did not ask does not see the extra chunk."""
-    if isinstance(turn.peek, Unreadable):
+def _usage_edit(turn: Turn, target: Target) -> Edit | None:
+    """Chat streams say their usage only when asked; the agent that did not ask does not see the extra chunk.
+
+    A host that is no provider's is not asked: some refuse keys that they do not know, and the agent's turn goes first.
+    """
+    if isinstance(turn.peek, Unreadable) or not target.provider:
         return None
     features, spans, body = turn.peek.features, turn.peek.spans, turn.request.body
     if features.format is not WireFormat.CHAT or not features.stream:

@@ -1,6 +1,7 @@
 """Our addons in any mitmproxy: `RINGLET_PROFILE=work mitmdump -s "$(python -m ringlet_mitm.addons.plugin)"`.
 
-Port, certificates and the rest are then mitmproxy's own; `RINGLET_CONNECT_TO` holds what `--connect-to` takes, separated by spaces.
+Port, certificates and the rest are then mitmproxy's own; `RINGLET_CONNECT_TO` holds what `--connect-to` takes, with
+spaces between.
 
 Slower than `ringlet-mitm` itself, since mitmproxy's own addons run as well; made for trying other addons beside ours.
 """
@@ -29,7 +30,7 @@ class Ringlet:
         self.addons: list[Any] = Proxy(Setup(home, profile, dict(os.environ), detours)).addons(annotate=True)
 
     def running(self) -> None:
-        """The options that the way of a request depends on; mitmproxy's own confdir and port stay as they were given."""
+        """The options that the way of a request depends on; confdir and port stay as they were given."""
         ctx.options.update(connection_strategy="lazy", upstream_cert=False)
 
 

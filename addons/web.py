@@ -1,4 +1,4 @@
-"""mitmweb's master with our addons: the traffic in a browser. Apart from `master.py`, since importing it takes 0.2 s."""
+"""mitmweb's master with our addons: the traffic in a browser. Not in `master.py`, since importing it takes 0.2 s."""
 
 from __future__ import annotations
 

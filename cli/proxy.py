@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -40,7 +41,9 @@ class MaskingFormatter(logging.Formatter):
 @click.option("--web", is_flag=True, help="Run inside mitmweb, to see the traffic in a browser.")
 @click.option("--web-port", type=click.IntRange(1, 65535), default=8485, show_default=True, help="Port of mitmweb.")
 @click.option("--connect-to", multiple=True, metavar="HOST:PORT:TO:PORT", help="Connect elsewhere, as curl does.")
-@click.option("--upstream-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Trust this CA upstream.")
+@click.option(
+    "--upstream-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Trust this CA upstream."
+)
 @click.option("--quiet", is_flag=True, help="Print warnings only.")
 def command(
     name: str,
@@ -97,14 +100,16 @@ def _profile(name: str) -> Profile:
 
 def _check_address(host: str, port: int) -> None:
     if host not in LOOPBACK:
-        raise ConfigError(f"--host {host}: only loopback (127.0.0.1, ::1) is open, since anyone who reaches the proxy could spend your keys")
+        raise ConfigError(
+            f"--host {host}: only loopback (127.0.0.1, ::1), since anyone who reaches the proxy could spend your keys"
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            reason = "is taken, perhaps by another ringlet-mitm" if error.errno == 98 else error.strerror
+            reason = "is taken, perhaps by another ringlet-mitm" if error.errno == errno.EADDRINUSE else error.strerror
             raise ConfigError(f"{host}:{port} {reason}; choose another with --port") from None
 
 

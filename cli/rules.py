@@ -13,6 +13,7 @@ import click
 
 from ringlet_mitm.cli.columns import aligned
 from ringlet_mitm.cli.request_files import read_request
+from ringlet_mitm.rules.encoder import load_encoder
 from ringlet_mitm.rules.errors import ConfigError, RouteError, UsageError
 from ringlet_mitm.rules.explain import Explanation, Leg, explain
 from ringlet_mitm.rules.home import Home, home_of
@@ -24,7 +25,6 @@ from ringlet_mitm.rules.reachability import warnings
 from ringlet_mitm.rules.routing import Decision, decide, decide_unreadable
 from ringlet_mitm.rules.rulebook import RuleBook, load_rulebook
 from ringlet_mitm.rules.targets import Target, line_up
-from ringlet_mitm.rules.encoder import load_encoder
 from ringlet_mitm.rules.tokens import Calibration, TokenMemo, count
 
 STDIN = "-"

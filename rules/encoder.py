@@ -40,6 +40,8 @@ PATTERN = "|".join(
 # A run of a million spaces overflows the stack of tiktoken's regular expressions, which ends in a Rust panic (seen with
 # 0.14); long texts are therefore counted piece by piece, and a piece ends with a line where there is one.
 PIECE_CHARS = 32_768
+# Far beyond what any model reads. What comes after it is taken to be like what came before, or 50 MB would take seconds.
+EXACT_CHARS = 8_000_000
 
 
 class Encoder:
@@ -49,11 +51,16 @@ class Encoder:
         self._encode = encoding.encode_ordinary
 
     def count(self, text: str) -> int:
-        """How many tokens `text` is; what looks like a special token is text, a lone surrogate counts as U+FFFD."""
+        """How many tokens `text` is; what looks like a special token is text, a lone surrogate counts as U+FFFD.
+
+        Exact up to eight million characters, and an estimate beyond.
+        """
         if len(text) <= PIECE_CHARS:
             return len(self._encode(text))
         total = start = 0
         while start < len(text):
+            if start >= EXACT_CHARS:
+                return total * len(text) // start
             end = start + PIECE_CHARS
             if end < len(text):
                 end = text.rfind("\n", start + PIECE_CHARS // 2, end) + 1 or end

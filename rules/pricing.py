@@ -1,8 +1,8 @@
 """What a request cost: arithmetic over token kinds and a price card.
 
 `Usage` is the one list of token kinds. They are disjoint: a token is in one of them, whatever the vendor's own
-fields overlap in (`addons/wire/metering.py` untangles that). A price that is not known is None, never 0, and one unknown
-part that matters makes the total unknown.
+fields overlap in (`addons/wire/metering.py` untangles that). A price that is not known is None, never 0, and one
+unknown part that matters makes the total unknown.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def bounds(parts: TextParts) -> TokenBounds:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is known of some parts: the tokens counted before, images included, and the segments that nobody has counted."""
+    """What is known of some parts: tokens counted before, images included, and segments that nobody has counted."""
 
     known_tokens: int
     missing: tuple[tuple[bytes, Segment], ...] = ()

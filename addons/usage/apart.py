@@ -1,8 +1,8 @@
 """The writer of a proxy: a turn in a process of its own.
 
-DuckDB in the proxy's process would be 36 MB more of it, and storing 2,000 rows beside the event loop delayed streams by up
-to 12 ms, since Python runs one thread at a time (measured 2026-11). A process costs a quarter of a second of the other
-core, so there is one only when rows wait, and never for more than a tenth of the time.
+DuckDB in the proxy's process would be 36 MB more of it, and storing 2,000 rows beside the event loop delayed streams
+by up to 12 ms, since Python runs one thread at a time (measured 2026-11). A process costs a quarter of a second of the
+other core, so there is one only when rows wait, and never for more than a tenth of the time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import math
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import msgspec
 
@@ -26,7 +25,7 @@ LIMIT_S = 120.0
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What the process says of its turn, as one line of JSON; `ratios` is None where it has learned none and read none."""
+    """What the process says of its turn, as JSON; `ratios` is None where it has neither learned nor read any."""
 
     ratios: list[tuple[str, str, float]] | None = None
     failure: str = ""

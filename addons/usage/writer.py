@@ -1,8 +1,8 @@
 """Brings the spool into the ledger, and is never in anybody's way.
 
 In a turn it reads the sealed files (its own, and those of processes that died), stores their rows, and deletes a file
-once its rows are committed. Whatever goes wrong on the way, the file stays and is tried again later: rows have ids, so a
-second time does no harm. Meanwhile the database belongs to whoever else wants it.
+once its rows are committed. Whatever goes wrong on the way, the file stays and is tried again later: rows have ids,
+so a second time does no harm. Meanwhile the database belongs to whoever else wants it.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ KEYS = {
 }
 DELAY_MS = 12
 Row = dict[str, Any]
-LAST_ROW = """SELECT rule, provider, routed_model, counted_tokens, cost_total, (first_byte_us - started_us) // 1000 AS ms,
+LAST_ROW = """SELECT rule, provider, routed_model, counted_tokens, cost_total,
+(first_byte_us - started_us) // 1000 AS ms,
 input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens AS input,
 output_tokens + reasoning_tokens AS output FROM requests ORDER BY started_us DESC LIMIT 1"""
 

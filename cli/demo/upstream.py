@@ -1,6 +1,6 @@
 """The stand-in vendor: every vendor's model API on one loopback port, with real TLS under the vendors' real names.
 
-The demo and the tests send through the proxy to it. It checks keys and bodies as the vendors do, and keeps what it received.
+The demo and the tests send through the proxy to it. It checks keys and bodies as vendors do, and keeps what came.
 """
 
 from __future__ import annotations

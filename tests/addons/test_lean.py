@@ -6,6 +6,7 @@ from mitmproxy import hooks, http
 from mitmproxy.options import Options
 from mitmproxy.proxy.layers.http import HttpRequestHook
 from mitmproxy.test import tflow
+
 from ringlet_mitm.addons.lean import LeanMaster
 
 

@@ -29,7 +29,7 @@ MADE = {
     "provider_format": "'anthropic-messages'",
     "asked_host": "'api.anthropic.com'",
     "path": "'/v1/messages'",
-    "rule": "CASE i % 3 WHEN 0 THEN 'tool-use → anthropic' WHEN 1 THEN 'the last → bench' ELSE 'default → anthropic' END",
+    "rule": "['tool-use → anthropic', 'the last → bench', 'default → anthropic'][1 + i % 3]",
     "provider": "CASE i % 3 WHEN 1 THEN 'bench' ELSE 'anthropic' END",
     "requested_model": "'claude-sonnet-4-5'",
     "routed_model": "'claude-haiku-4-5'",

@@ -65,7 +65,12 @@ def test_no_file_but_the_stream_layer_imports_mitmproxys_layers() -> None:
 
 
 def test_wire_formats_know_nothing_of_mitmproxy_or_the_rest() -> None:
-    allowed = ("ringlet_mitm.addons.wire", "ringlet_mitm.rules.shapes", "ringlet_mitm.rules.pricing", "ringlet_mitm.rules.failures")
+    allowed = (
+        "ringlet_mitm.addons.wire",
+        "ringlet_mitm.rules.shapes",
+        "ringlet_mitm.rules.pricing",
+        "ringlet_mitm.rules.failures",
+    )
     wrong = [
         f"{path.name} imports {name}"
         for path in (ROOT / "addons" / "wire").rglob("*.py")

@@ -15,7 +15,16 @@ from made_up import TEXTS
 from tiktoken_ext import openai_public
 
 from ringlet_mitm.rules import encoder as encoder_room
-from ringlet_mitm.rules.encoder import DATA, PATTERN, PIECE_CHARS, SHA256, SPECIAL_TOKENS, Encoder, load_encoder
+from ringlet_mitm.rules.encoder import (
+    DATA,
+    EXACT_CHARS,
+    PATTERN,
+    PIECE_CHARS,
+    SHA256,
+    SPECIAL_TOKENS,
+    Encoder,
+    load_encoder,
+)
 from ringlet_mitm.rules.errors import RingletError
 
 # Counts of o200k_base as published in OpenAI's cookbook and tokenizer page, and a few by hand.
@@ -148,3 +157,9 @@ def test_a_missing_file_as_well(elsewhere: Path) -> None:
     assert not elsewhere.exists()
     with pytest.raises(RingletError, match="install ringlet-mitm again"):
         load_encoder()
+
+
+def test_beyond_what_any_model_reads_the_rate_goes_on(encoder: Encoder) -> None:
+    line = "what it says, again and again\n"
+    long = line * (3 * EXACT_CHARS // len(line))
+    assert encoder.count(long) == pytest.approx(encoder.count(line) * (len(long) // len(line)), rel=0.01)
