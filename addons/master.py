@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -41,6 +42,13 @@ from ringlet_mitm.rules.home import Home
 from ringlet_mitm.rules.interception import HostPolicy, HostVerdict
 from ringlet_mitm.rules.profiles import Profile
 from ringlet_mitm.rules.tokens import Calibration
+
+if sys.platform != "win32" and sys.version_info < (3, 12):
+    # 6 % less time for a request of 500 KB (2026-11). From Python 3.12 on mitmproxy uses eager tasks, as fast, which
+    # uvloop 0.23 does not take.
+    from uvloop import run as run_loop
+else:
+    from asyncio import run as run_loop
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +120,10 @@ class Proxy:
             self.counter.warm()
         self.prices.warm()
         gc.collect()
+        # What is there now stays; and a tenth of the time went into looking for garbage among a request's many small
+        # objects. Thresholds of 20,000 and more let bodies in mitmproxy's reference cycles pile up to 380 MB.
         gc.freeze()
+        gc.set_threshold(10_000, 10, 10)
 
     def _decrypted(self, host: str) -> bool:
         return self.policy.verdict(host, 443) is HostVerdict.DECRYPT
@@ -179,4 +190,4 @@ async def _main(setup: Setup) -> None:
 
 def run(setup: Setup) -> None:
     """Run a proxy until SIGINT or SIGTERM."""
-    asyncio.run(_main(setup))
+    run_loop(_main(setup))

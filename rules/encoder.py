@@ -40,7 +40,7 @@ PATTERN = "|".join(
 # A run of a million spaces overflows the stack of tiktoken's regular expressions, which ends in a Rust panic (seen with
 # 0.14); long texts are therefore counted piece by piece, and a piece ends with a line where there is one.
 PIECE_CHARS = 32_768
-# Far beyond what any model reads. What comes after it is taken to be like what came before, or 50 MB would take seconds.
+# Far beyond what any model reads. What comes after is taken to be like what came before, or 50 MB would take seconds.
 EXACT_CHARS = 8_000_000
 
 

@@ -2,7 +2,7 @@
 
 DuckDB in the proxy's process would be 36 MB more of it, and storing 2,000 rows beside the event loop delayed streams
 by up to 12 ms, since Python runs one thread at a time (measured 2026-11). A process costs a quarter of a second of the
-other core, so there is one only when rows wait, and never for more than a tenth of the time.
+other core, so there is one only when rows wait, and never for more than a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from ringlet_mitm.rules.errors import LedgerError
 from ringlet_mitm.rules.tokens import Calibration
 
 MODULE = "ringlet_mitm.addons.usage.storing"
-REST = 10
+REST = 20
+LEAST_S = 5.0
 LIMIT_S = 120.0
 
 
@@ -56,7 +57,7 @@ class WriterApart(Turns):
         if told.ratios is not None:
             self._hand_out(Calibration({(provider, model): ratio for provider, model, ratio in told.ratios}))
         recovered = self._worked() < PERIOD_S
-        return 0.0 if recovered else max(PERIOD_S, REST * (time.monotonic() - begun))
+        return 0.0 if recovered else max(LEAST_S, REST * (time.monotonic() - begun))
 
     def _process(self, seconds: float) -> Told:
         words = [sys.executable, "-m", MODULE, str(self._spool.folder), str(self._database), str(seconds), *self._stuck]

@@ -35,7 +35,7 @@ def main() -> None:
     """Store, and print what there is to say as JSON; warnings go to stderr, which is the proxy's."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     if hasattr(os, "nice"):
-        os.nice(5)
+        os.nice(19)
     folder, database, seconds, *stuck = sys.argv[1:]
     sys.stdout.buffer.write(msgspec.json.encode(told(Path(folder), Path(database), float(seconds), stuck)))
 

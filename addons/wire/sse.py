@@ -80,21 +80,23 @@ class SseParser:
         if others:
             self._end(ended)
             *whole, last = others
-            ended += (frame for frame in whole if self._fits(len(frame)))
+            ended += (frame for frame in whole if self._fits(frame))
             self._rest += last
-        if self._skipping or not self._fits(len(self._rest) - self._rest.endswith(b"\n")):
+        if self._skipping or not self._fits(self._rest):
             self._skipping = True
             del self._rest[:-1]
         return _events(ended) if ended else []
 
     def _end(self, ended: list[bytes]) -> None:
         """The event that was unfinished is complete."""
-        if not self._skipping and self._fits(len(self._rest)):
+        if not self._skipping and self._fits(self._rest):
             ended.append(bytes(self._rest))
         self._skipping = False
         self._rest.clear()
 
-    def _fits(self, size: int) -> bool:
+    def _fits(self, frame: bytes | bytearray) -> bool:
+        """Whether it is short enough; of three line ends in a row the odd one is at either side, as the bytes were split."""
+        size = len(frame) - frame.startswith(b"\n") - frame.endswith(b"\n")
         self.overflowed = self.overflowed or size > self._limit
         return size <= self._limit
 
