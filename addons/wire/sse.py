@@ -95,7 +95,7 @@ class SseParser:
         self._rest.clear()
 
     def _fits(self, frame: bytes | bytearray) -> bool:
-        """Whether it is short enough; of three line ends in a row the odd one is at either side, as the bytes were split."""
+        """Whether it is short enough; of three line ends in a row the odd one may stand on either side."""
         size = len(frame) - frame.startswith(b"\n") - frame.endswith(b"\n")
         self.overflowed = self.overflowed or size > self._limit
         return size <= self._limit
