@@ -14,7 +14,7 @@ import click
 from ringlet_mitm.cli.columns import aligned
 from ringlet_mitm.cli.request_files import read_request
 from ringlet_mitm.rules.encoder import load_encoder
-from ringlet_mitm.rules.errors import ConfigError, RouteError, UsageError
+from ringlet_mitm.rules.errors import ConfigError, LedgerError, RouteError, UsageError
 from ringlet_mitm.rules.explain import Explanation, Leg, explain
 from ringlet_mitm.rules.home import Home, home_of
 from ringlet_mitm.rules.matching import reference
@@ -30,6 +30,7 @@ from ringlet_mitm.rules.tokens import Calibration, TokenMemo, count
 STDIN = "-"
 DEFAULT_PROFILE = "default"
 NOT_OK = 2
+LEDGER_WAIT_S = 3.0
 
 profile_option = click.option("--profile", "name", metavar="NAME", help="Profile whose routing.toml it is.")
 
@@ -140,8 +141,18 @@ class Setting:
         return load_rulebook(text, file, self.registry, self.profile.provider)
 
     def calibration(self) -> Calibration:
-        """The token ratios that were learned so far."""
-        return Calibration()
+        """The token ratios that were learned so far; none without a database, or while somebody holds it."""
+        from ringlet_mitm.addons.usage.calibration import learned
+        from ringlet_mitm.addons.usage.ledger import stored
+
+        if not self.home.database.exists():
+            return Calibration()
+        try:
+            with stored(self.home.database, wait_s=LEDGER_WAIT_S) as connection:
+                return learned(connection)
+        except LedgerError as error:
+            click.echo(f"ringlet-mitm: token ratios as if nothing was learned: {error}", err=True)
+            return Calibration()
 
 
 def _setting(name: str | None) -> Setting:

@@ -26,8 +26,7 @@ class AgentFile:
     """The keys of an agent's file.
 
     hosts: where it sends model calls. user_agents: beginnings of its User-Agent, case ignored. headers: names that only
-    it sends. session_headers: where it says which conversation a request is of, the first that is there. provider:
-    whose agent it is.
+    it sends. session_headers: where it says which conversation a request is of, the first that is there.
     """
 
     name: str
@@ -35,7 +34,6 @@ class AgentFile:
     user_agents: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     session_headers: tuple[str, ...] = ()
-    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

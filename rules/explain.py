@@ -217,7 +217,7 @@ def explain(
         features=features,
         why="",
         tokens=estimate(features, calibration),
-        learned=(features.provider, features.model) in calibration.ratios,
+        learned=calibration.knows(features.provider, features.model),
         verdicts=verdicts(book, features, calibration),
         decision=made if isinstance(made, Decision) else None,
         legs=legs,

@@ -54,10 +54,25 @@ class Calibration:
     """Learned ratios of reported to o200k_base-counted input tokens by (provider, model); 1.0 where none is known."""
 
     ratios: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    _vendors: Mapping[str, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_vendor: dict[str, list[float]] = {}
+        for (provider, _), ratio in self.ratios.items():
+            by_vendor.setdefault(provider, []).append(ratio)
+        object.__setattr__(self, "_vendors", {provider: median(found) for provider, found in by_vendor.items()})
 
     def ratio(self, provider: str, model: str) -> float:
-        """The factor that turns an o200k_base count into that vendor's."""
-        return self.ratios.get((provider, model), 1.0)
+        """The factor that turns an o200k_base count into that vendor's.
+
+        A model that rules always replace is never reported on: for it the vendor's other models speak, which mostly
+        share a tokenizer.
+        """
+        return self.ratios.get((provider, model)) or self._vendors.get(provider, 1.0)
+
+    def knows(self, provider: str, model: str) -> bool:
+        """Whether the ratio is learned, from that model or others of the vendor."""
+        return (provider, model) in self.ratios or provider in self._vendors
 
 
 class CountsText(Protocol):

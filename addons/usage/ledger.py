@@ -106,9 +106,9 @@ def insert(connection: Connection, exchanges: Iterable[Exchanged]) -> list[Reque
 
 
 @contextmanager
-def stored(path: Path) -> Iterator[Connection]:
+def stored(path: Path, *, wait_s: float = 0.0) -> Iterator[Connection]:
     """The database alone, as it is, only to be read; raises LedgerBusy, or LedgerError where there is none."""
-    with _waited(lambda: duckdb.connect(str(path), read_only=True, config=_FILE_SETTINGS), path, 0) as connection:
+    with _waited(lambda: duckdb.connect(str(path), read_only=True, config=_FILE_SETTINGS), path, wait_s) as connection:
         try:
             yield connection
         except duckdb.Error as error:

@@ -72,8 +72,8 @@ def test_the_learned_ratio_moves_the_estimate(make_book: Any, make_features: Any
     assert (made.index == 0) is taken
 
 
-def test_the_ratio_of_another_model_does_not(make_book: Any, make_features: Any) -> None:
-    learned = Calibration({("anthropic", "claude-haiku-4-5"): 0.5})
+def test_the_ratio_of_another_vendor_does_not(make_book: Any, make_features: Any) -> None:
+    learned = Calibration({("openai", "claude-sonnet-4-5"): 0.5})
     made = decide(make_book("input-tokens-lt = 2000"), make_features(exact_tokens=2200), learned)
     assert made == Decision("default → anthropic", None, Route("anthropic"), 2200, 1.0)
 

@@ -211,13 +211,17 @@ def test_nothing_of_a_request_is_left_out() -> None:
 # the ratio
 
 
-def test_an_unknown_ratio_is_one() -> None:
-    learned = Calibration({("anthropic", "m"): 1.3})
-    assert (learned.ratio("anthropic", "m"), learned.ratio("anthropic", "n"), learned.ratio("openai", "m")) == (
-        1.3,
-        1.0,
-        1.0,
-    )
+RATIOS = {
+    "of the model": ("anthropic", "m", 1.3, True),
+    "of the vendor's other models": ("anthropic", "new", 1.2, True),
+    "of a vendor without any": ("openai", "m", 1.0, False),
+}
+
+
+@pytest.mark.parametrize(("provider", "model", "ratio", "known"), RATIOS.values(), ids=RATIOS)
+def test_ratios(provider: str, model: str, ratio: float, known: bool) -> None:
+    learned = Calibration({("anthropic", "m"): 1.3, ("anthropic", "n"): 1.2, ("anthropic", "o"): 0.9})
+    assert (learned.ratio(provider, model), learned.knows(provider, model)) == (ratio, known)
 
 
 @pytest.mark.parametrize(("counted", "reported"), [(99, 150), (0, 5), (1000, 0), (1000, -3)])
