@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -242,4 +243,24 @@ def test_the_demo(tmp_path: Path) -> None:
     ):
         assert done.stdout.count(rule) >= 2, "once in the story, once in the report"
     assert "TOTAL" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_stays_up_for_a_real_agent(tmp_path: Path) -> None:
+    environ = {**os.environ, "TMPDIR": str(tmp_path), "HOME": str(tmp_path), "SHELL": "/bin/bash"}
+    process = subprocess.Popen(program("demo", "--serve"), env=environ, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line.strip())
+        if "Ctrl-C" in line:
+            break
+    exports = dict(line.removeprefix("export ").split("=", 1) for line in said if line.startswith("export HTTPS"))
+    certificate = next(line.partition("=")[2] for line in said if line.startswith("export NODE_EXTRA_CA_CERTS="))
+    context = ssl.create_default_context(cafile=certificate)
+    with httpx.Client(proxy=exports["HTTPS_PROXY"], verify=context) as http:
+        assert post_messages(http, messages_body(system="s" * 9000)).json()["model"] == "claude-haiku-4-5"
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    assert (process.wait(20), "default → anthropic" in rest) == (0, True)
     assert list(tmp_path.iterdir()) == []
