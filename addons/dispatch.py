@@ -101,11 +101,11 @@ class Dispatch:
         exchange.decision_us = (time.perf_counter_ns() - started) // 1000
 
     async def _decide(self, exchange: Exchange, seen: Peek) -> Decision:
-        """The decision; counting is asked for only where the bounds leave it open."""
+        """The decision; long texts are counted only where the bounds leave it open."""
         live = self._live
         features = seen.features
         survey = self._counter.survey(seen.parts)
-        known = survey.exact
+        known = self._counter.at_once(survey) if live.ruling.book.counts_tokens else survey.exact
         if known is not None:
             features = replace(features, exact_tokens=known)
         decision = decide(live.ruling.book, features, live.calibration)

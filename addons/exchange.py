@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mitmproxy import flow as mitmproxy_flow
 
@@ -49,7 +49,10 @@ class Exchange:
     def let_go(self) -> None:
         """Forget what only an attempt needs; the row stays."""
         self.turn = self.outbound = self.relay = None
-        self.request = replace(self.request, body=b"")
+        asked = self.request
+        self.request = AgentRequest(
+            asked.format, asked.method, asked.scheme, asked.host, asked.port, asked.path, (), b"", asked.direct
+        )
 
 
 def attach(flow: mitmproxy_flow.Flow, exchange: Exchange) -> None:

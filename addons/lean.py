@@ -20,6 +20,7 @@ from mitmproxy.addonmanager import AddonManager, traverse
 from mitmproxy.flow import Flow
 from mitmproxy.master import Master
 from mitmproxy.options import Options
+from mitmproxy.utils import asyncio_utils
 
 logger = logging.getLogger(__name__)
 
@@ -87,10 +88,15 @@ def quicken() -> None:
     http.Headers.get_all = _get_all  # type: ignore[method-assign]
     http.Headers.get = _get  # type: ignore[method-assign,assignment]
     http.Headers.__contains__ = _contains  # type: ignore[method-assign,assignment]
+    asyncio_utils.set_task_debug_info = _unnamed
 
 
 def _unchecked(self: http.MessageData) -> None:
     """mitmproxy builds these objects of the right types; its tests check it, with the check in place."""
+
+
+def _unnamed(*_: object, **__: object) -> None:
+    """Names and times of tasks are for mitmproxy's debugger; there are four tasks a request."""
 
 
 def _get_all(self: http.Headers, name: str | bytes) -> list[str]:

@@ -123,7 +123,7 @@ class Proxy:
         # What is there now stays; and a tenth of the time went into looking for garbage among a request's many small
         # objects. Thresholds of 20,000 and more let bodies in mitmproxy's reference cycles pile up to 380 MB.
         gc.freeze()
-        gc.set_threshold(10_000, 10, 10)
+        gc.set_threshold(10_000, 5, 5)
 
     def _decrypted(self, host: str) -> bool:
         return self.policy.verdict(host, 443) is HostVerdict.DECRYPT

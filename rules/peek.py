@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -151,7 +152,12 @@ def peek(request: AgentRequest, provider_of: ProviderOf) -> Peek | Unreadable:
 
 
 def _lowered(headers: Headers) -> Mapping[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("utf-8", "replace") for name, value in headers}
+    return {_name(name): value.decode("utf-8", "replace") for name, value in headers}
+
+
+@lru_cache(maxsize=4096)
+def _name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()
 
 
 def _schemas(found: Skeleton) -> tuple[Raw, ...]:

@@ -138,7 +138,8 @@ class Rule(RuleKeys):
 class RuleBook:
     """All rules of a file, in order, and where everything else goes.
 
-    `default_line` is None where the file has no `[default]`. `digest` tells one text from another.
+    `default_line` is None where the file has no `[default]`. `digest` tells one text from another. `counts_tokens` says
+    whether a rule may hang on an exact token count.
     """
 
     rules: tuple[Rule, ...]
@@ -146,17 +147,12 @@ class RuleBook:
     default_line: int | None
     file: str
     digest: str
+    counts_tokens: bool
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Every label that a row can carry, the default's last."""
         return (*(rule.label for rule in self.rules), self.default.label)
-
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether a rule may hang on an exact token count."""
-        nodes = (node for rule in self.rules for _, node in walk(rule.match))
-        return any(isinstance(node, Term) and node.cost is Cost.TOKENS for node in nodes)
 
 
 _ROUTING_FILE: TypeAdapter[RoutingFile] = TypeAdapter(RoutingFile)
@@ -183,7 +179,12 @@ def load_rulebook(text: str, file: str, providers: ProviderNames, default_provid
         default_line=document.line_of((DEFAULT,)),
         file=file,
         digest=sha256(text.encode()).hexdigest()[:16],
+        counts_tokens=any(_counts_tokens(keys.match) for keys in said.rule),
     )
+
+
+def _counts_tokens(match: Match) -> bool:
+    return any(isinstance(node, Term) and node.cost is Cost.TOKENS for _, node in walk(match))
 
 
 def _with_model(route: Route, model: str | None) -> Route:
