@@ -14,6 +14,8 @@ from ringlet_mitm.addons.exchange import Exchange, exchange_of
 from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow
 from ringlet_mitm.rules.failures import Failure, FailureKind
 
+# What mitmproxy answers the agent where the provider cannot be reached.
+BAD_GATEWAY = 502
 Sink = Callable[[RequestRow, tuple[AttemptRow, ...]], None]
 
 
@@ -30,8 +32,11 @@ class Recorder:
         self._sinks = tuple(sinks)
         self.recorded = 0
 
-    def record(self, exchange: Exchange) -> None:
-        """Write the rows of `exchange`; a second call does nothing."""
+    def record(self, exchange: Exchange, *, given: int | None = None) -> None:
+        """Write the rows of `exchange`; a second call does nothing.
+
+        `given` is the status that the agent gets where no provider sent one.
+        """
         if exchange.row is not None:
             return
         now_us = time.time_ns() // 1000
@@ -43,6 +48,8 @@ class Recorder:
                 ended_us=now_us,
                 failure=exchange.failure,
             )
+        if exchange.status is None:
+            exchange.status = given
         exchange.row, attempts = self._bookkeeper.rows(exchange, now_us)
         self.recorded += 1
         for sink in self._sinks:
@@ -69,7 +76,8 @@ class Recorder:
             exchange.failure = Failure(_kind(flow, exchange), exchange.status)
         if exchange.relay is not None:
             exchange.relay.abort()
-        self.record(exchange)
+        gone = exchange.failure.kind is not FailureKind.UNREACHABLE
+        self.record(exchange, given=None if gone else BAD_GATEWAY)
 
     def _let_go(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
         """Drop the bodies of a finished flow that nobody can look at.

@@ -55,14 +55,14 @@ def test_a_stream_that_breaks_leaves_one_row_with_what_was_seen(message: str, cl
 
 
 @pytest.mark.parametrize(
-    ("message", "client_left", "kind"),
-    [("Client disconnected.", False, "client-gone"), ("[Errno 111] Connect call failed", False, "unreachable")],
+    ("message", "kind", "given"),
+    [("Client disconnected.", "client-gone", None), ("[Errno 111] Connect call failed", "unreachable", 502)],
 )
-def test_before_any_answer(message: str, client_left: bool, kind: str) -> None:
+def test_before_any_answer(message: str, kind: str, given: int | None) -> None:
     way, flow = Way(), tflow.tflow()
     flow.metadata.update(flow_with(routed(CHAT)).metadata)
-    way.recorder.error(broken(flow, message, client_left=client_left))
-    assert (way.row.error_class, way.row.status, way.row.usage_source) == (kind, None, "none")
+    way.recorder.error(broken(flow, message))
+    assert (way.row.error_class, way.row.status, way.row.usage_source) == (kind, given, "none")
     assert (way.attempt.status, way.attempt.ended_us) == (None, way.row.ended_us)
 
 

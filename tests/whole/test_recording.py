@@ -264,3 +264,12 @@ def test_the_demo_stays_up_for_a_real_agent(tmp_path: Path) -> None:
     rest = process.stdout.read()
     assert (process.wait(20), "default → anthropic" in rest) == (0, True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_provider_that_is_not_there_leaves_a_row(start_proxy: StartProxy) -> None:
+    with Vendor(hosts=("api.anthropic.com",)) as gone:
+        proxy = start_proxy("", vendor=gone)
+    with client(proxy) as http:
+        assert post_messages(http, messages_body()).status_code == 502
+    (row,) = rows(proxy)
+    assert (row["error_class"], row["status"], row["attempts"], row["cost_total"]) == ("unreachable", 502, 1, None)

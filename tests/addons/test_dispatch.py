@@ -1,0 +1,193 @@
+"""The loop, one flow at a time: what is read, where it goes, with whose key, and what is refused in whose words."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from typing import Any
+
+import pytest
+from bodies import PATHS, compact
+from mitmproxy import http
+from mitmproxy.test import tflow
+
+from ringlet_mitm.addons.counting import Counter
+from ringlet_mitm.addons.credentials.vault import Vault
+from ringlet_mitm.addons.dispatch import Dispatch
+from ringlet_mitm.addons.exchange import Exchange, exchange_of
+from ringlet_mitm.addons.live import Live, Ruling
+from ringlet_mitm.rules.providers import registry
+from ringlet_mitm.rules.rulebook import load_rulebook
+from ringlet_mitm.rules.shapes import WireFormat
+from ringlet_mitm.rules.tokens import Calibration
+
+MESSAGES, CHAT, RESPONSES, GEMINI = WireFormat
+KEYS = {"GROQ_API_KEY": "gsk_ours", "MINIMAX_API_KEY": "mm_ours", "ANTHROPIC_API_KEY": "sk-ant-ours"}
+HOSTS = {MESSAGES: "api.anthropic.com", CHAT: "api.openai.com", RESPONSES: "api.openai.com"}
+ASK = [{"role": "user", "content": "hello there"}]
+BODIES: dict[WireFormat, dict[str, Any]] = {
+    MESSAGES: {"model": "claude-opus-4-8", "max_tokens": 9, "messages": ASK},
+    CHAT: {"model": "gpt-5", "messages": ASK},
+    RESPONSES: {"model": "gpt-5", "input": "hello there"},
+    GEMINI: {"contents": [{"role": "user", "parts": [{"text": "hello there"}]}]},
+}
+PORT = 8484
+
+
+def asking(
+    wire_format: WireFormat, body: Any = None, *, host: str = "", direct: bool = False, **headers: str
+) -> http.HTTPFlow:
+    """A flow with a model call."""
+    content = body if isinstance(body, bytes) else compact(BODIES[wire_format] if body is None else body)
+    flow = tflow.tflow()
+    flow.client_conn.tls = not direct
+    flow.client_conn.sockname = ("127.0.0.1", PORT)
+    flow.request = http.Request.make("POST", "https://x.example" + PATHS[wire_format], content)
+    flow.request.host = "127.0.0.1" if direct else host or HOSTS.get(wire_format, "generativelanguage.googleapis.com")
+    flow.request.port = PORT if direct else 443
+    flow.request.scheme = "http" if direct else "https"
+    for name, value in headers.items():
+        flow.request.headers[name.replace("_", "-")] = value
+    return flow
+
+
+def dispatched(flow: http.HTTPFlow, rules: str = "", keys: dict[str, str] | None = None) -> Exchange | None:
+    """The exchange after the request hook."""
+    providers = registry({})
+    live = Live(Ruling(load_rulebook(rules, "routing.toml", providers), providers, None), Calibration())
+    counter = Counter()
+    dispatch = Dispatch(live, counter, Vault(KEYS if keys is None else keys), lambda host: host != "other.example")
+    asyncio.run(dispatch.request(flow))
+    counter.close()
+    return exchange_of(flow)
+
+
+def to(provider: str, model: str = "", match: str = "always = true") -> str:
+    pinned = f'model = "{model}"\n' if model else ""
+    return f'[[rule]]\nmatch = {{ {match} }}\nto = "{provider}"\n{pinned}'
+
+
+UNTOUCHED = {
+    "another path": lambda: tflow.tflow(),
+    "a host that is not decrypted": lambda: asking(MESSAGES, host="other.example"),
+    "answered already": lambda: tflow.tflow(resp=True),
+}
+
+
+@pytest.mark.parametrize("make", UNTOUCHED.values(), ids=UNTOUCHED)
+def test_what_is_no_model_call_of_ours_is_left_alone(make: Any) -> None:
+    flow = make()
+    before = flow.request.get_state()
+    assert dispatched(flow, to("groq")) is None
+    assert flow.request.get_state() == before
+
+
+def test_without_rules_it_goes_where_it_was_sent_with_the_agents_key() -> None:
+    flow = asking(MESSAGES, x_api_key="sk-of-the-agent")
+    exchange = dispatched(flow)
+    assert exchange is not None and exchange.turn is not None
+    assert (exchange.turn.decision.label, exchange.attempts[0].key_label) == ("default → passthrough", "agent")
+    assert (flow.request.host, flow.request.headers["x-api-key"]) == ("api.anthropic.com", "sk-of-the-agent")
+    assert flow.request.raw_content == compact(BODIES[MESSAGES])
+
+
+def test_a_rule_sends_it_elsewhere_with_that_providers_key() -> None:
+    flow = asking(CHAT, authorization="Bearer sk-of-the-agent", openai_organization="org")
+    exchange = dispatched(flow, to("groq", "llama-3.3-70b-versatile"))
+    assert exchange is not None
+    request = flow.request
+    assert (request.host, request.port, request.path) == ("api.groq.com", 443, "/openai/v1/chat/completions")
+    assert json.loads(request.raw_content or b"")["model"] == "llama-3.3-70b-versatile"
+    assert request.headers.get_all("authorization") == ["Bearer gsk_ours"]
+    assert "openai-organization" not in request.headers
+    assert exchange.attempts[0].key_label == "env:GROQ_API_KEY"
+
+
+def error_of(wire_format: WireFormat, flow: http.HTTPFlow) -> tuple[str, str]:
+    """Kind and message, where an agent of that format looks for them."""
+    assert flow.response is not None
+    error = flow.response.json()["error"]
+    return str(error.get("type") or error["status"]), error["message"]
+
+
+REFUSALS = {
+    "Messages, no key": (MESSAGES, "minimax", {}, 401, "authentication_error", "MINIMAX_API_KEY"),
+    "Chat, no key": (CHAT, "groq", {}, 401, "authentication_error", "GROQ_API_KEY"),
+    "Responses, no key": (RESPONSES, "groq", {}, 401, "authentication_error", "GROQ_API_KEY"),
+    "Messages to Chat": (MESSAGES, "groq", KEYS, 400, "invalid_request_error", "'groq'"),
+    "Chat to Messages": (CHAT, "anthropic", KEYS, 400, "invalid_request_error", "'anthropic'"),
+    "Gemini to Chat": (GEMINI, "groq", KEYS, 400, "INVALID_ARGUMENT", "'groq'"),
+}
+
+
+@pytest.mark.parametrize(("wire_format", "provider", "keys", "status", "kind", "said"), REFUSALS.values(), ids=REFUSALS)
+def test_what_cannot_be_sent_is_refused_in_the_agents_own_words(
+    wire_format: WireFormat, provider: str, keys: dict[str, str], status: int, kind: str, said: str
+) -> None:
+    flow = asking(wire_format)
+    exchange = dispatched(flow, to(provider), keys)
+    assert exchange is not None and exchange.failure is not None and flow.response is not None
+    assert (flow.response.status_code, exchange.failure.kind, exchange.attempts) == (status, "not-sent", [])
+    found, message = error_of(wire_format, flow)
+    assert found == kind
+    assert said in message
+
+
+def test_what_cannot_be_read_takes_the_default() -> None:
+    flow = asking(MESSAGES, b"{")
+    exchange = dispatched(flow, to("groq") + '[default]\nto = "minimax"\n')
+    assert exchange is not None
+    assert exchange.note.startswith("not read: ")
+    assert (flow.request.host, flow.request.raw_content) == ("api.minimax.io", b"{")
+
+
+def test_what_cannot_be_read_is_not_translated_either() -> None:
+    flow = asking(MESSAGES, b"{")
+    dispatched(flow, '[default]\nto = "groq"\n')
+    assert (flow.request.host, flow.response) == ("api.anthropic.com", None)
+
+
+def test_a_compressed_body_is_read_and_edited() -> None:
+    flow = asking(MESSAGES, gzip.compress(compact(BODIES[MESSAGES])), content_encoding="gzip")
+    dispatched(flow, to("anthropic", "claude-haiku-4-5"))
+    assert json.loads(flow.request.raw_content or b"")["model"] == "claude-haiku-4-5"
+    assert "content-encoding" not in flow.request.headers
+
+
+def test_a_compressed_body_that_is_not_edited_stays_as_it_was() -> None:
+    packed = gzip.compress(compact(BODIES[MESSAGES]))
+    flow = asking(MESSAGES, packed, content_encoding="gzip")
+    dispatched(flow)
+    assert (flow.request.raw_content, flow.request.headers["content-encoding"]) == (packed, "gzip")
+
+
+@pytest.mark.parametrize(
+    ("match", "label"),
+    [("input-tokens-lt = 5", "input-tokens-lt → passthrough"), ("input-tokens-gt = 5", "default → passthrough")],
+)
+def test_tokens_are_counted_where_a_rule_hangs_on_them(match: str, label: str) -> None:
+    exchange = dispatched(asking(MESSAGES), to("passthrough", match=match))
+    assert exchange is not None and exchange.turn is not None
+    assert (exchange.counted_tokens, exchange.turn.decision.label) == (2, label)
+
+
+def test_tokens_are_not_counted_where_no_rule_asks() -> None:
+    exchange = dispatched(asking(MESSAGES), to("passthrough", match="stream = true"))
+    assert exchange is not None
+    assert exchange.counted_tokens is None
+
+
+DIRECT = {
+    "the key of the environment": ({"x_api_key": "dummy"}, KEYS, "sk-ant-ours", "env:ANTHROPIC_API_KEY"),
+    "the agent's where there is none": ({"x_api_key": "sk-of-the-agent"}, {}, "sk-of-the-agent", "agent"),
+}
+
+
+@pytest.mark.parametrize(("headers", "keys", "sent", "label"), DIRECT.values(), ids=DIRECT)
+def test_base_url_mode(headers: dict[str, str], keys: dict[str, str], sent: str, label: str) -> None:
+    flow = asking(MESSAGES, direct=True, **headers)
+    exchange = dispatched(flow, keys=keys)
+    assert exchange is not None
+    assert (flow.request.host, flow.request.port, flow.request.scheme) == ("api.anthropic.com", 443, "https")
+    assert (flow.request.headers["x-api-key"], exchange.attempts[0].key_label) == (sent, label)
