@@ -17,8 +17,8 @@ from xxhash import xxh3_128_digest
 from ringlet_mitm.rules.prose import Segment, text_of
 from ringlet_mitm.rules.remembering import Remembered
 
-# Conversations of a few hundred messages each: some two hundred of them, in about 20 MB.
-MEMO_ENTRIES = 65_536
+# Conversations of a few hundred messages each: some fifty of them, in about 3 MB.
+MEMO_ENTRIES = 16_384
 
 
 @dataclass(frozen=True, slots=True)

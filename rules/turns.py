@@ -74,7 +74,7 @@ _any = msgspec.json.Decoder().decode
 _raw_list = msgspec.json.Decoder(list[Raw]).decode
 
 NO_PICTURES = (0, 0)
-_pictures: dict[WireFormat, Remembered[tuple[int, int]]] = {one: Remembered(16_384) for one in WireFormat}
+_pictures: dict[WireFormat, Remembered[tuple[int, int]]] = {one: Remembered(8_192) for one in WireFormat}
 
 
 def item_of(raw: Raw) -> Item:
