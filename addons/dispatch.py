@@ -23,7 +23,7 @@ from ringlet_mitm.addons.rewriting import apply
 from ringlet_mitm.addons.usage.rows import new_id
 from ringlet_mitm.addons.wire.encodings import decode_whole
 from ringlet_mitm.addons.wire.faults import error_body
-from ringlet_mitm.rules.errors import NoKey, RingletError
+from ringlet_mitm.rules.errors import NoKey, RingletError, RouteError
 from ringlet_mitm.rules.failures import Failure, FailureKind, ProviderError
 from ringlet_mitm.rules.peek import AgentRequest, Peek, Unreadable, peek
 from ringlet_mitm.rules.reliability import Attempt
@@ -136,7 +136,15 @@ class Dispatch:
         outbound = prepare(turn, target, replace_credentials=True)
         if secret is None and target.key_ref and target.auth != "none":
             secret = self._vault.get(target.key_ref, target.provider)
+        if secret is not None:
+            self._check(target, outbound)
         return sign(outbound, target.auth, secret), target.key_ref.label if target.key_ref else ""
+
+    def _check(self, target: Target, outbound: Outbound) -> None:
+        """A key goes nowhere but to its own provider, whatever a bug elsewhere makes of the address."""
+        spec = self._live.ruling.registry.get(target.provider)
+        if spec is None or not spec.may_receive_key(outbound.scheme, outbound.host, outbound.port):
+            raise RouteError(f"the key of provider '{target.provider}' is not for {outbound.host}:{outbound.port}")
 
 
 async def _decoded(raw: bytes, encoding: str) -> bytes | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,12 +13,13 @@ from bodies import PATHS, compact
 from mitmproxy import http
 from mitmproxy.test import tflow
 
+from ringlet_mitm.addons import dispatch
 from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.addons.dispatch import Dispatch
 from ringlet_mitm.addons.exchange import Exchange, exchange_of
 from ringlet_mitm.addons.live import Live, Ruling
-from ringlet_mitm.rules.providers import registry
+from ringlet_mitm.rules.providers import Endpoint, registry
 from ringlet_mitm.rules.rulebook import load_rulebook
 from ringlet_mitm.rules.shapes import WireFormat
 from ringlet_mitm.rules.tokens import Calibration
@@ -57,8 +59,8 @@ def dispatched(flow: http.HTTPFlow, rules: str = "", keys: dict[str, str] | None
     providers = registry({})
     live = Live(Ruling(load_rulebook(rules, "routing.toml", providers), providers, None), Calibration())
     counter = Counter()
-    dispatch = Dispatch(live, counter, Vault(KEYS if keys is None else keys), lambda host: host != "other.example")
-    asyncio.run(dispatch.request(flow))
+    addon = Dispatch(live, counter, Vault(KEYS if keys is None else keys), lambda host: host != "other.example")
+    asyncio.run(addon.request(flow))
     counter.close()
     return exchange_of(flow)
 
@@ -191,3 +193,16 @@ def test_base_url_mode(headers: dict[str, str], keys: dict[str, str], sent: str,
     assert exchange is not None
     assert (flow.request.host, flow.request.port, flow.request.scheme) == ("api.anthropic.com", 443, "https")
     assert (flow.request.headers["x-api-key"], exchange.attempts[0].key_label) == (sent, label)
+
+
+def test_a_key_is_not_sent_to_an_address_that_is_not_its_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Endpoint("https", "api.groq.com.evil.example", 443, "/openai/v1/chat/completions")
+    lined_up = dispatch.line_up
+    monkeypatch.setattr(
+        dispatch, "line_up", lambda *given: tuple(replace(one, endpoint=wrong) for one in lined_up(*given))
+    )
+    flow = asking(CHAT)
+    dispatched(flow, to("groq"))
+    assert flow.response is not None
+    assert "is not for api.groq.com.evil.example:443" in error_of(CHAT, flow)[1]
+    assert "gsk_ours" not in str(flow.request.headers.fields)
