@@ -73,7 +73,19 @@ def test_providers_and_models_are_apart(connection: Connection) -> None:
     assert found.ratio(*PAIR) == pytest.approx(1.1)
     assert found.ratio("anthropic", "claude-haiku-4-5") == pytest.approx(1.2)
     assert found.ratio("openrouter", "claude-sonnet-4-5") == pytest.approx(1.3)
-    assert found.ratio("openrouter", "unheard-of") == 1.0
+    assert found.ratio("groq", "unheard-of") == 1.0
+
+
+def test_a_model_never_reported_on_takes_the_middle_of_its_vendor(connection: Connection) -> None:
+    teach(
+        connection,
+        [
+            reported(1000, 1100),
+            reported(1000, 1200, routed_model="claude-haiku-4-5"),
+            reported(1000, 1900, routed_model="claude-opus-4-1"),
+        ],
+    )
+    assert learned(connection).ratio("anthropic", "unheard-of") == pytest.approx(1.2)
 
 
 @pytest.mark.parametrize(
