@@ -19,6 +19,8 @@ class WireFormat(StrEnum):
     CHAT = "openai-chat"
     RESPONSES = "openai-responses"
     GEMINI = "gemini"
+    OLLAMA = "ollama"  # what follows only providers speak
+    CONVERSE = "bedrock-converse"
 
 
 @dataclass(frozen=True, slots=True)
