@@ -160,7 +160,8 @@ def _serve(proxy: RunningProxy, home: Path) -> None:
     click.echo("export ANTHROPIC_API_KEY=demo OPENAI_API_KEY=demo GEMINI_API_KEY=demo\n")
     click.echo(f"rules: {home / 'profiles' / PROFILE / 'routing.toml'} (edit them, they are in force within a second)")
     click.echo("Ctrl-C ends it")
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's background job starts with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -97,6 +97,7 @@ def test_a_broken_pipe_is_quiet(tmp_path: Path) -> None:
 def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:
     code = (
         "import os, signal\nfrom ringlet_mitm.cli import main as m\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "@m.group.command()\ndef stuck(): os.kill(os.getpid(), signal.SIGINT)\n"
         f"m.COMMANDS['stuck'] = m.Entry('__main__', '', 'stuck')\nassert {int(signal.SIGINT)}\nm.main()"
     )
