@@ -1,8 +1,8 @@
 """The form in the middle: what any wire format says, in words that belong to none of them.
 
-A codec parses its format into these and renders them again. What a format can say and this form has no word for rides
-along as `native`, fields by their own names, and comes back only in the format it came from. Two rules make parse and
-render of one format the identity:
+A codec parses its format into these and renders them again; blocks are in `blocks.py`, stream events in `events.py`,
+all are imported from here. What a format can say and this form has no word for rides along as `native`, fields by their
+own names, and comes back only in the format it came from. Two rules make parse and render of one format the identity:
 
 - a renderer builds its object from the canonical fields, then lays the fields of a `native` of its own format over it;
 - a parser therefore puts into `native` each field that it does not read, and each one that the renderer would write
@@ -20,161 +20,83 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from ringlet_mitm.rules.failures import ProviderError
+from ringlet_mitm.addons.wire.blocks import (
+    Block,
+    CacheMark,
+    CallKind,
+    Foreign,
+    Json,
+    Media,
+    MediaKind,
+    Native,
+    Refusal,
+    Role,
+    Stop,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    fields_of,
+    native,
+)
+from ringlet_mitm.addons.wire.events import (
+    BlockEnded,
+    BlockStarted,
+    Delta,
+    Ended,
+    Event,
+    Failed,
+    Finished,
+    Ping,
+    Signed,
+    Started,
+    UsageSeen,
+)
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import WireFormat
 
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Native:
-    """Fields of one format, by their own names, that the canonical form has no word for."""
-
-    format: WireFormat
-    fields: Mapping[str, Any]
-
-
-def native(wire_format: WireFormat, fields: Mapping[str, Any]) -> Native | None:
-    """`fields` as leftovers; None where there are none."""
-    return Native(wire_format, fields) if fields else None
-
-
-def fields_of(found: Native | None, wire_format: WireFormat) -> Mapping[str, Any]:
-    """The leftovers to lay over what a renderer of `wire_format` wrote; none from another format."""
-    return found.fields if found is not None and found.format is wire_format else {}
-
-
-class Role(StrEnum):
-    """Who speaks. SYSTEM stands also for developer, which rides in `native` where it came from."""
-
-    SYSTEM = "system"
-    USER = "user"
-    ASSISTANT = "assistant"
-
-
-@dataclass(frozen=True, slots=True)
-class CacheMark:
-    """A prompt cache breakpoint behind a block, a tool or a message; `ttl` is "5m", "1h" or ""."""
-
-    ttl: str = ""
-    native: Native | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Text; `native` carries citations, annotations and the like."""
-
-    text: str
-    cache: CacheMark | None = None
-    native: Native | None = None
-
-
-class MediaKind(StrEnum):
-    """What a medium is, whatever its exact type."""
-
-    IMAGE = "image"
-    DOCUMENT = "document"
-    AUDIO = "audio"
-    VIDEO = "video"
-
-
-@dataclass(frozen=True, slots=True)
-class Media:
-    """A picture, PDF, sound or film; exactly one of `data` (base64), `url`, `file_id` is set.
-
-    `mime` may be "" where the format does not say it (a URL). `detail` is OpenAI's: low, high, auto, original.
-    """
-
-    kind: MediaKind
-    mime: str = ""
-    data: str = ""
-    url: str = ""
-    file_id: str = ""
-    name: str = ""
-    detail: str = ""
-    cache: CacheMark | None = None
-    native: Native | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Thinking:
-    """Reasoning. `signature` is what its vendor wants back byte for byte: Anthropic's signature, the encrypted content
-    of Responses, Gemini's thought signature (then often without text, in front of the block that it signs).
-
-    `signer` is the format that the signature is of; `id` the item's name where it has one (Responses: rs_…).
-    `redacted` marks Anthropic's redacted_thinking, whose `data` is the signature.
-    """
-
-    text: str
-    signature: str = ""
-    signer: WireFormat | None = None
-    id: str = ""
-    redacted: bool = False
-    native: Native | None = None
-
-
-class CallKind(StrEnum):
-    """FUNCTION takes JSON, CUSTOM free text, perhaps of a grammar."""
-
-    FUNCTION = "function"
-    CUSTOM = "custom"
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """The model calls a tool of the agent's. `arguments` is JSON text, or the free text of a custom tool.
-
-    `namespace` is the group that the tool stands in (Responses), "" for none.
-    """
-
-    id: str
-    name: str
-    arguments: str
-    kind: CallKind = CallKind.FUNCTION
-    namespace: str = ""
-    cache: CacheMark | None = None
-    native: Native | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ToolResult:
-    """What a tool gave back. `name` is the tool's, "" where the format does not say it; empty `content` is allowed."""
-
-    call_id: str
-    content: tuple[Text | Media | Foreign, ...]
-    is_error: bool = False
-    name: str = ""
-    kind: CallKind = CallKind.FUNCTION
-    cache: CacheMark | None = None
-    native: Native | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The model declines, in a block of its own (OpenAI)."""
-
-    text: str
-    native: Native | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """A block that only its own format knows: a server tool's call or result, a container, anything new.
-
-    `data` is the whole object. Another format's renderer leaves it out and declares the loss of `what`.
-    """
-
-    format: WireFormat
-    data: Mapping[str, Any]
-
-    @property
-    def what(self) -> str:
-        """Its type, for the list of losses."""
-        return str(self.data.get("type") or next(iter(self.data), "block"))
-
-
-Block = Text | Media | Thinking | ToolCall | ToolResult | Refusal | Foreign
+__all__ = [
+    "AnswerFormat",
+    "Block",
+    "BlockEnded",
+    "BlockStarted",
+    "CacheMark",
+    "CallKind",
+    "ChoiceMode",
+    "Conversation",
+    "Delta",
+    "Effort",
+    "Ended",
+    "Event",
+    "Failed",
+    "Finished",
+    "Foreign",
+    "Json",
+    "Media",
+    "MediaKind",
+    "Message",
+    "Native",
+    "Options",
+    "Ping",
+    "Reasoning",
+    "Refusal",
+    "Reply",
+    "Role",
+    "ServerTool",
+    "ServerToolKind",
+    "Signed",
+    "Started",
+    "Stop",
+    "Text",
+    "Thinking",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "ToolResult",
+    "UsageSeen",
+    "fields_of",
+    "native",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,21 +250,6 @@ class Conversation:
     native: Native | None = None
 
 
-class Stop(StrEnum):
-    """Why the model ended. `stops.py` has each vendor's words."""
-
-    END = "end"
-    TOOL_CALLS = "tool calls"
-    MAX_TOKENS = "max tokens"
-    CONTEXT_FULL = "context full"
-    STOP_SEQUENCE = "stop sequence"
-    REFUSAL = "refusal"
-    SAFETY = "safety"
-    PAUSE = "pause"
-    MALFORMED_CALL = "malformed call"
-    OTHER = "other"
-
-
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole answer. `model` is what the provider calls it; `stop_said` the vendor's own word for the stop, and
@@ -357,91 +264,3 @@ class Reply:
     stop_said: str = ""
     created: int | None = None
     native: Native | None = None
-
-
-# The events of a stream. Blocks are numbered from 0 in the order in which they begin; several may be open at once
-# (parallel calls, interleaved). Each Started is followed by what it announces and, at last, Finished and Ended, or by
-# Failed. A renderer copes with blocks still open at Finished: they end there.
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The answer begins."""
-
-    id: str
-    model: str
-    usage: Usage | None = None
-    created: int | None = None
-    native: Native | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BlockStarted:
-    """A block begins: Text, Thinking, ToolCall or Refusal with what is known yet (name, id; text empty), or a whole
-    block that comes in one piece (Foreign, Media)."""
-
-    index: int
-    block: Block
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """More text of a block: of a Text, Thinking or Refusal, or of a ToolCall's arguments."""
-
-    index: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Signed:
-    """The signature of a Thinking block; replaces one given before."""
-
-    index: int
-    signature: str
-    signer: WireFormat
-
-
-@dataclass(frozen=True, slots=True)
-class BlockEnded:
-    """A block is complete. `block` is its final form where the format says it at the end (Responses), else None."""
-
-    index: int
-    block: Block | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UsageSeen:
-    """The provider reports usage; a later one replaces an earlier one."""
-
-    usage: Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The model stopped."""
-
-    stop: Stop
-    stop_sequence: str | None = None
-    stop_said: str = ""
-    native: Native | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The stream is complete, nothing follows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The provider ends the stream with an error; nothing follows. `status` is the HTTP status that fits."""
-
-    error: ProviderError
-    status: int = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """A sign of life."""
-
-
-Event = Started | BlockStarted | Delta | Signed | BlockEnded | UsageSeen | Finished | Ended | Failed | Ping

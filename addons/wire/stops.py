@@ -2,8 +2,8 @@
 
 An agent's loop ends or goes on by this word, so one that is off ends a turn too early or spins it for ever. The first
 word of a cell is what we write, all of them are what we read. Responses has no word for a stop: its status and the
-reason of an incomplete answer are read as if they were one (`completed` with calls in it is TOOL_CALLS, which its parser
-finds by looking).
+reason of an incomplete answer are read as if they were one (`completed` with calls in it is TOOL_CALLS, which its
+parser finds by looking).
 
 Sources: Anthropic "Handling stop reasons", OpenAI Chat "The chat completion object", Responses "incomplete_details",
 Gemini API FinishReason, Ollama API done_reason, Bedrock Converse stopReason; accessed 2026-11-21.
@@ -14,27 +14,46 @@ from __future__ import annotations
 from ringlet_mitm.addons.wire.canonical import Stop
 from ringlet_mitm.rules.shapes import WireFormat
 
-MESSAGES, CHAT, RESPONSES = WireFormat.MESSAGES, WireFormat.CHAT, WireFormat.RESPONSES
-GEMINI, OLLAMA, CONVERSE = WireFormat.GEMINI, WireFormat.OLLAMA, WireFormat.CONVERSE
-
-COLUMNS = (MESSAGES, CHAT, RESPONSES, GEMINI, OLLAMA, CONVERSE)
+COLUMNS = (
+    WireFormat.MESSAGES,
+    WireFormat.CHAT,
+    WireFormat.RESPONSES,
+    WireFormat.GEMINI,
+    WireFormat.OLLAMA,
+    WireFormat.CONVERSE,
+)
+BLOCKED = (
+    "SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII LANGUAGE "
+    "IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION"
+)
+GUARDED = "content_filtered guardrail_intervened"
+GARBLED = "malformed_tool_use malformed_model_output"
+BROKEN = "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE MISSING_THOUGHT_SIGNATURE"
+UNKNOWN = "OTHER FINISH_REASON_UNSPECIFIED NO_IMAGE IMAGE_OTHER"
+FULL = "model_context_window_exceeded"
+CUT = "max_output_tokens"
+FILTERED = "content_filter"
 # fmt: off
 TABLE: dict[Stop, tuple[str, ...]] = {
-    # reason               Messages               Chat                    Responses            Gemini                                             Ollama    Converse
-    Stop.END:             ("end_turn",            "stop eos",             "completed",         "STOP",                                            "stop",   "end_turn"),
-    Stop.TOOL_CALLS:      ("tool_use",            "tool_calls function_call", "completed",     "STOP",                                            "stop",   "tool_use"),
-    Stop.MAX_TOKENS:      ("max_tokens",          "length max_tokens",    "max_output_tokens max_tokens", "MAX_TOKENS",                           "length", "max_tokens"),
-    Stop.CONTEXT_FULL:    ("model_context_window_exceeded", "length",     "max_output_tokens", "MAX_TOKENS",                                      "length", "model_context_window_exceeded"),
-    Stop.STOP_SEQUENCE:   ("stop_sequence",       "stop",                 "completed",         "STOP",                                            "stop",   "stop_sequence"),
-    Stop.REFUSAL:         ("refusal",             "content_filter",       "completed",         "SAFETY",                                          "stop",   "content_filtered"),
-    Stop.SAFETY:          ("refusal",             "content_filter",       "content_filter",    "SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII LANGUAGE IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION", "stop", "content_filtered guardrail_intervened"),
-    Stop.PAUSE:           ("pause_turn",          "stop",                 "completed",         "STOP",                                            "stop",   "end_turn"),
-    Stop.MALFORMED_CALL:  ("end_turn",            "stop",                 "completed",         "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE MISSING_THOUGHT_SIGNATURE", "stop", "malformed_tool_use malformed_model_output"),
-    Stop.OTHER:           ("end_turn",            "stop",                 "completed",         "OTHER FINISH_REASON_UNSPECIFIED NO_IMAGE IMAGE_OTHER", "stop", "end_turn"),
+    # reason: Messages, Chat, Responses, Gemini, Ollama, Converse
+    Stop.END:            ("end_turn", "stop eos", "completed", "STOP", "stop", "end_turn"),
+    Stop.TOOL_CALLS:     ("tool_use", "tool_calls function_call", "completed", "STOP", "stop", "tool_use"),
+    Stop.MAX_TOKENS:     ("max_tokens", "length max_tokens",        CUT, "MAX_TOKENS", "length", "max_tokens"),
+    Stop.CONTEXT_FULL:   (FULL, "length",                   CUT, "MAX_TOKENS", "length", FULL),
+    Stop.STOP_SEQUENCE:  ("stop_sequence", "stop", "completed", "STOP", "stop", "stop_sequence"),
+    Stop.REFUSAL:        ("refusal",       FILTERED, "completed", "SAFETY", "stop", "content_filtered"),
+    Stop.SAFETY:         ("refusal",       FILTERED,                   FILTERED,     BLOCKED, "stop", GUARDED),
+    Stop.PAUSE:          ("pause_turn", "stop", "completed", "STOP", "stop", "end_turn"),
+    Stop.MALFORMED_CALL: ("end_turn", "stop", "completed",  BROKEN, "stop", GARBLED),
+    Stop.OTHER:          ("end_turn", "stop", "completed",  UNKNOWN, "stop", "end_turn"),
 }
 # fmt: on
 
-_written = {(stop, column): cell.split()[0] for stop, cells in TABLE.items() for column, cell in zip(COLUMNS, cells, strict=True)}
+_written = {
+    (stop, column): cell.split()[0]
+    for stop, cells in TABLE.items()
+    for column, cell in zip(COLUMNS, cells, strict=True)
+}
 _read: dict[tuple[WireFormat, str], Stop] = {}
 for _stop, _cells in TABLE.items():
     for _column, _cell in zip(COLUMNS, _cells, strict=True):
