@@ -26,26 +26,30 @@ BLOCKED = (
     "SAFETY RECITATION BLOCKLIST PROHIBITED_CONTENT SPII LANGUAGE "
     "IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION"
 )
+HELD = "content_filtered"
 GUARDED = "content_filtered guardrail_intervened"
 GARBLED = "malformed_tool_use malformed_model_output"
 BROKEN = "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE MISSING_THOUGHT_SIGNATURE"
 UNKNOWN = "OTHER FINISH_REASON_UNSPECIFIED NO_IMAGE IMAGE_OTHER"
 FULL = "model_context_window_exceeded"
 CUT = "max_output_tokens"
+ALSO_CUT = "length max_tokens"
+SHORT = "max_tokens"
+HIT = "stop_sequence"
 FILTERED = "content_filter"
 # fmt: off
 TABLE: dict[Stop, tuple[str, ...]] = {
-    # reason: Messages, Chat, Responses, Gemini, Ollama, Converse
-    Stop.END:            ("end_turn", "stop eos", "completed", "STOP", "stop", "end_turn"),
-    Stop.TOOL_CALLS:     ("tool_use", "tool_calls function_call", "completed", "STOP", "stop", "tool_use"),
-    Stop.MAX_TOKENS:     ("max_tokens", "length max_tokens",        CUT, "MAX_TOKENS", "length", "max_tokens"),
-    Stop.CONTEXT_FULL:   (FULL, "length",                   CUT, "MAX_TOKENS", "length", FULL),
-    Stop.STOP_SEQUENCE:  ("stop_sequence", "stop", "completed", "STOP", "stop", "stop_sequence"),
-    Stop.REFUSAL:        ("refusal",       FILTERED, "completed", "SAFETY", "stop", "content_filtered"),
-    Stop.SAFETY:         ("refusal",       FILTERED,                   FILTERED,     BLOCKED, "stop", GUARDED),
-    Stop.PAUSE:          ("pause_turn", "stop", "completed", "STOP", "stop", "end_turn"),
-    Stop.MALFORMED_CALL: ("end_turn", "stop", "completed",  BROKEN, "stop", GARBLED),
-    Stop.OTHER:          ("end_turn", "stop", "completed",  UNKNOWN, "stop", "end_turn"),
+    # reason              Messages         Chat                        Responses    Gemini        Ollama    Converse
+    Stop.END:            ("end_turn",      "stop eos",                 "completed", "STOP",       "stop",   "end_turn"),
+    Stop.TOOL_CALLS:     ("tool_use",      "tool_calls function_call", "completed", "STOP",       "stop",   "tool_use"),
+    Stop.MAX_TOKENS:     (SHORT,           ALSO_CUT,                   CUT,         "MAX_TOKENS", "length", SHORT),
+    Stop.CONTEXT_FULL:   (FULL,            "length",                   CUT,         "MAX_TOKENS", "length", FULL),
+    Stop.STOP_SEQUENCE:  (HIT,             "stop",                     "completed", "STOP",       "stop",   HIT),
+    Stop.REFUSAL:        ("refusal",       FILTERED,                   "completed", "SAFETY",     "stop",   HELD),
+    Stop.SAFETY:         ("refusal",       FILTERED,                   FILTERED,    BLOCKED,      "stop",   GUARDED),
+    Stop.PAUSE:          ("pause_turn",    "stop",                     "completed", "STOP",       "stop",   "end_turn"),
+    Stop.MALFORMED_CALL: ("end_turn",      "stop",                     "completed", BROKEN,       "stop",   GARBLED),
+    Stop.OTHER:          ("end_turn",      "stop",                     "completed", UNKNOWN,      "stop",   "end_turn"),
 }
 # fmt: on
 

@@ -1,6 +1,6 @@
 """Each vendor's usage object, field by field, and how it becomes a `Usage`.
 
-THE file that spells vendors' usage words. Vendors overlap their figures differently, `Usage` is disjoint:
+THE file that spells vendors' usage words, both ways. Vendors overlap their figures differently, `Usage` is disjoint:
 
     format     input figure                         output figure
     Messages   exclusive of cache reads and writes  inclusive of thinking
@@ -17,11 +17,13 @@ DeepSeek, Groq, Moonshot and OpenRouter, accessed 2026-11-21.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Struct, field, to_builtins
 
 from ringlet_mitm.rules.pricing import Usage
+from ringlet_mitm.rules.shapes import WireFormat
 
 Count = int | None
 
@@ -29,20 +31,20 @@ Count = int | None
 MOST = 10**9
 
 
-class CacheCreation(Struct):
+class CacheCreation(Struct, omit_defaults=True):
     """Anthropic's cache writes by how long they last."""
 
     ephemeral_5m_input_tokens: Count = None
     ephemeral_1h_input_tokens: Count = None
 
 
-class ThinkingDetails(Struct):
+class ThinkingDetails(Struct, omit_defaults=True):
     """The part of Anthropic's output figure that is thinking (since 2026)."""
 
     thinking_tokens: Count = None
 
 
-class MessagesUsage(Struct):
+class MessagesUsage(Struct, omit_defaults=True):
     """Anthropic; in a stream the figures come in `message_start` and again, cumulative, in `message_delta`."""
 
     input_tokens: Count = None
@@ -77,7 +79,7 @@ class MessagesUsage(Struct):
         )
 
 
-class PromptDetails(Struct):
+class PromptDetails(Struct, omit_defaults=True):
     """Parts of a Chat or Responses input figure."""
 
     cached_tokens: Count = None
@@ -86,7 +88,7 @@ class PromptDetails(Struct):
     image_tokens: Count = None
 
 
-class CompletionDetails(Struct):
+class CompletionDetails(Struct, omit_defaults=True):
     """Parts of a Chat or Responses output figure."""
 
     reasoning_tokens: Count = None
@@ -94,7 +96,7 @@ class CompletionDetails(Struct):
     image_tokens: Count = None  # OpenRouter
 
 
-class ChatUsage(Struct):
+class ChatUsage(Struct, omit_defaults=True):
     """OpenAI Chat, with what others add to it."""
 
     prompt_tokens: Count = None
@@ -113,7 +115,7 @@ class ChatUsage(Struct):
         return _inclusive(self.prompt_tokens, self.completion_tokens, self.total_tokens, cached, before, after)
 
 
-class ResponsesUsage(Struct):
+class ResponsesUsage(Struct, omit_defaults=True):
     """OpenAI Responses."""
 
     input_tokens: Count = None
@@ -131,7 +133,7 @@ class ResponsesUsage(Struct):
         )
 
 
-class Modality(Struct):
+class Modality(Struct, omit_defaults=True):
     """One line of Gemini's details: TEXT, IMAGE, AUDIO, VIDEO, DOCUMENT."""
 
     modality: str = ""
@@ -141,13 +143,14 @@ class Modality(Struct):
 Modalities = list[Modality] | None
 
 
-class GeminiUsage(Struct, rename="camel"):
+class GeminiUsage(Struct, rename="camel", omit_defaults=True):
     """Gemini's usageMetadata; every chunk of a stream has it, the last one counts."""
 
     prompt_token_count: Count = None
     cached_content_token_count: Count = None
     candidates_token_count: Count = None
     thoughts_token_count: Count = None
+    total_token_count: Count = None
     tool_use_prompt_token_count: Count = None
     prompt_tokens_details: Modalities = None
     cache_tokens_details: Modalities = None
@@ -214,6 +217,78 @@ def _apart(whole: int, *parts: int) -> tuple[int, ...]:
         fitting.append(min(part, whole))
         whole -= fitting[-1]
     return (whole, *fitting)
+
+
+def _messages_figures(usage: Usage) -> MessagesUsage:
+    thinking = ThinkingDetails(thinking_tokens=usage.reasoning_tokens) if usage.reasoning_tokens else None
+    return MessagesUsage(
+        input_tokens=usage.input_tokens + usage.image_input_tokens + usage.audio_input_tokens,
+        cache_read_input_tokens=usage.cache_read_tokens,
+        cache_creation_input_tokens=usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
+        cache_creation=CacheCreation(
+            ephemeral_5m_input_tokens=usage.cache_write_5m_tokens, ephemeral_1h_input_tokens=usage.cache_write_1h_tokens
+        ),
+        output_tokens=usage.total_output,
+        output_tokens_details=thinking,
+    )
+
+
+def _openai_details(usage: Usage) -> tuple[PromptDetails, CompletionDetails]:
+    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    before = PromptDetails(
+        cached_tokens=usage.cache_read_tokens,
+        cache_write_tokens=written or None,
+        audio_tokens=usage.audio_input_tokens or None,
+    )
+    return before, CompletionDetails(
+        reasoning_tokens=usage.reasoning_tokens, audio_tokens=usage.audio_output_tokens or None
+    )
+
+
+def _chat_figures(usage: Usage) -> ChatUsage:
+    before, after = _openai_details(usage)
+    return ChatUsage(
+        prompt_tokens=usage.total_input,
+        completion_tokens=usage.total_output,
+        total_tokens=usage.total_input + usage.total_output,
+        prompt_tokens_details=before,
+        completion_tokens_details=after,
+    )
+
+
+def _responses_figures(usage: Usage) -> ResponsesUsage:
+    before, after = _openai_details(usage)
+    return ResponsesUsage(
+        input_tokens=usage.total_input,
+        output_tokens=usage.total_output,
+        total_tokens=usage.total_input + usage.total_output,
+        input_tokens_details=before,
+        output_tokens_details=after,
+    )
+
+
+def _gemini_figures(usage: Usage) -> GeminiUsage:
+    return GeminiUsage(
+        prompt_token_count=usage.total_input,
+        cached_content_token_count=usage.cache_read_tokens or None,
+        candidates_token_count=usage.total_output - usage.reasoning_tokens,
+        thoughts_token_count=usage.reasoning_tokens or None,
+        total_token_count=usage.total_input + usage.total_output,
+    )
+
+
+FIGURES: dict[WireFormat, Callable[[Usage], Struct]] = {
+    WireFormat.MESSAGES: _messages_figures,
+    WireFormat.CHAT: _chat_figures,
+    WireFormat.RESPONSES: _responses_figures,
+    WireFormat.GEMINI: _gemini_figures,
+}
+
+
+def rendered_usage(wire_format: WireFormat, usage: Usage) -> dict[str, Any]:
+    """The usage object of a format, for an answer that we write; its figures overlap as that vendor's do."""
+    found: dict[str, Any] = to_builtins(FIGURES[wire_format](usage))
+    return found
 
 
 _Figures = TypeVar("_Figures", bound=Struct)

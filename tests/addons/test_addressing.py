@@ -6,7 +6,6 @@ from mitmproxy.test import tflow, tutils
 
 from ringlet_mitm.addons.addressing import VENDORS, asks_proxy
 from ringlet_mitm.rules.providers import registry
-from ringlet_mitm.rules.shapes import WireFormat
 
 
 def asked(
@@ -54,6 +53,6 @@ def test_what_is_not_for_us(flow: http.HTTPFlow) -> None:
 
 def test_every_format_has_a_vendor_that_speaks_it() -> None:
     known = registry({})
-    for wire_format in WireFormat:
+    for wire_format in VENDORS:
         spec = known.require(known.by_host(VENDORS[wire_format]))
         assert wire_format in spec.endpoints

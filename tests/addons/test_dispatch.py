@@ -24,7 +24,7 @@ from ringlet_mitm.rules.rulebook import load_rulebook
 from ringlet_mitm.rules.shapes import WireFormat
 from ringlet_mitm.rules.tokens import Calibration
 
-MESSAGES, CHAT, RESPONSES, GEMINI = WireFormat
+MESSAGES, CHAT, RESPONSES, GEMINI = tuple(WireFormat)[:4]
 KEYS = {"GROQ_API_KEY": "gsk_ours", "MINIMAX_API_KEY": "mm_ours", "ANTHROPIC_API_KEY": "sk-ant-ours"}
 HOSTS = {MESSAGES: "api.anthropic.com", CHAT: "api.openai.com", RESPONSES: "api.openai.com"}
 ASK = [{"role": "user", "content": "hello there"}]

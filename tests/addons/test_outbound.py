@@ -17,7 +17,7 @@ from ringlet_mitm.rules.peek import AgentRequest, peek
 from ringlet_mitm.rules.providers import registry
 from ringlet_mitm.rules.routing import Decision
 from ringlet_mitm.rules.rulebook import Route
-from ringlet_mitm.rules.shapes import WireFormat
+from ringlet_mitm.rules.shapes import SHAPES, WireFormat
 from ringlet_mitm.rules.targets import Target, line_up
 
 CHAT, MESSAGES, GEMINI = WireFormat.CHAT, WireFormat.MESSAGES, WireFormat.GEMINI
@@ -208,7 +208,7 @@ SECRETS = {
 HEADERS = {**SECRETS, "Content-Type": "application/json", "User-Agent": "agent/1", "anthropic-beta": "a,b"}
 
 
-@pytest.mark.parametrize("wire_format", list(WireFormat))
+@pytest.mark.parametrize("wire_format", list(SHAPES))
 def test_nothing_of_the_agents_account_goes_to_another_host(wire_format: WireFormat) -> None:
     path = PATHS[wire_format] + "?key=agents-secret&alt=sse&%6Bey=agents-secret&access_token=agents-secret"
     provider = "anthropic" if wire_format is MESSAGES else OTHERS[wire_format]

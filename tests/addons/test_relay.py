@@ -17,7 +17,7 @@ from streams import FEW, FEW_USAGE, MESSAGES_SAID, SAID
 from ringlet_mitm.addons.relay import HELD_LIMIT, Reading, Relay
 from ringlet_mitm.rules.failures import ProviderError
 from ringlet_mitm.rules.pricing import Usage
-from ringlet_mitm.rules.shapes import WireFormat
+from ringlet_mitm.rules.shapes import SHAPES, WireFormat
 
 HI = chunk("Hé 🌍", usage=None)
 STOP = chunk(None, "stop", usage=None)
@@ -236,7 +236,7 @@ def test_a_recorder_that_breaks_does_not_break_the_answer(caplog: pytest.LogCapt
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.sampled_from(list(WireFormat)),
+    st.sampled_from(list(SHAPES)),
     st.booleans(),
     st.booleans(),
     st.sampled_from(["", "gzip", "br", "zstd", "deflate", "x"]),

@@ -8,7 +8,7 @@ from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.providers import Endpoint, KeyRef, ProviderRegistry, ProviderSpec, registry
 from ringlet_mitm.rules.shapes import WireFormat, format_of
 
-MESSAGES, CHAT, RESPONSES, GEMINI = WireFormat
+MESSAGES, CHAT, RESPONSES, GEMINI = tuple(WireFormat)[:4]
 
 BUILT_IN = ProviderRegistry.default()
 

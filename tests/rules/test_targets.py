@@ -13,7 +13,7 @@ from ringlet_mitm.rules.rulebook import Route
 from ringlet_mitm.rules.shapes import WireFormat
 from ringlet_mitm.rules.targets import ProfilePin, Target, line_up
 
-MESSAGES, CHAT, RESPONSES, GEMINI = WireFormat
+MESSAGES, CHAT, RESPONSES, GEMINI = tuple(WireFormat)[:4]
 PROVIDERS = registry(
     {
         "gw.toml": 'name="gw"\nshape="anthropic"\nendpoint="https://gw.example/anthropic"\nkey-env="GW"\ndefault-model="big"',

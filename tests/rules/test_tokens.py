@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from ringlet_mitm.rules.encoder import Encoder, load_encoder
 from ringlet_mitm.rules.peek import Peek, peek
-from ringlet_mitm.rules.shapes import WireFormat
+from ringlet_mitm.rules.shapes import SHAPES, WireFormat
 from ringlet_mitm.rules.tokens import (
     Calibration,
     RatioEstimate,
@@ -176,7 +176,7 @@ def test_two_threads_share_a_memory() -> None:
         assert all(threads.map(turn, range(400)))
 
 
-@pytest.mark.parametrize("wire_format", WireFormat)
+@pytest.mark.parametrize("wire_format", SHAPES)
 def test_the_same_words_count_the_same_in_every_turn(wire_format: WireFormat) -> None:
     """A body is another object every time; the memory must know the text, not the object."""
     memo, encoder = TokenMemo(), Counting()
