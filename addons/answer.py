@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from mitmproxy import http
 
+from ringlet_mitm.addons.answering import answer_context, answer_id
 from ringlet_mitm.addons.exchange import Exchange, exchange_of
 from ringlet_mitm.addons.relay import Reading, Relay
-from ringlet_mitm.addons.wire.faults import classify
+from ringlet_mitm.addons.sessions import Sessions
+from ringlet_mitm.addons.translating import TranslatingRelay, reading_of
+from ringlet_mitm.addons.wire.canonical import Message, Reply, Role
+from ringlet_mitm.addons.wire.encodings import decode_whole
+from ringlet_mitm.addons.wire.faults import classify, error_event, in_words_of
+from ringlet_mitm.addons.wire.translator import StreamTranslation, Translation, whole_answer
 from ringlet_mitm.rules.failures import Failure, FailureKind
 from ringlet_mitm.rules.peek import Peek
+from ringlet_mitm.rules.shapes import WireFormat
 
 
 class Answer:
     """Puts the relay onto the response; nothing is buffered, bytes leave in the call they came in."""
 
-    def __init__(self, record: Callable[[Exchange], None]) -> None:
+    def __init__(self, record: Callable[[Exchange], None], sessions: Sessions) -> None:
         self._record = record
+        self._sessions = sessions
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Install the relay; answers made by the proxy itself have their body already and are left alone."""
@@ -27,7 +36,78 @@ class Answer:
         if exchange is None or response is None or response.raw_content:
             return
         exchange.status = response.status_code
+        translation = exchange.outbound.translation if exchange.outbound is not None else None
+        if translation is not None:
+            if _streams(translation, response):
+                flow.response.stream = exchange.relay = self._translating(exchange, translation, response)  # type: ignore[union-attr]
+            return
         flow.response.stream = exchange.relay = self._relay(exchange, response)  # type: ignore[union-attr]
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Translate an answer that came whole; only here its status can still be changed."""
+        exchange = exchange_of(flow)
+        response = flow.response
+        translation = exchange.outbound.translation if exchange is not None and exchange.outbound is not None else None
+        if exchange is None or response is None or translation is None or exchange.relay is not None:
+            return
+        if exchange.row is not None or not exchange.attempts:
+            return
+        body = response.raw_content or b""
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        plain = decode_whole(body, encoding) if encoding not in ("", "identity") else body
+        answer = whole_answer(translation, answer_context(exchange, translation), response.status_code, plain or b"")
+        if exchange.waiting is not None and exchange.waiting.begun and answer.error is not None:
+            _, said = in_words_of(translation.agent.format, answer.status, answer.error)
+            answer = replace(answer, body=error_event(translation.agent.format, answer.status, said))
+        response.status_code = answer.status
+        response.headers.pop("content-encoding", None)
+        response.headers["content-type"] = answer.content_type
+        response.content = answer.body
+        exchange.first_byte_us = exchange.first_byte_us or time.time_ns() // 1000
+        exchange.answer_losses = answer.losses
+        self._keep(exchange, answer.reply)
+        self._end(exchange, reading_of(answer))
+
+    def _translating(self, exchange: Exchange, translation: Translation, response: http.Response) -> TranslatingRelay:
+        headers = response.headers
+        encoding = headers.get("content-encoding", "").strip().lower()
+        for name in ("content-length", "content-encoding"):
+            headers.pop(name, None)
+        headers["content-type"] = translation.agent.content_type
+        if response.data.http_version == b"HTTP/1.1":
+            headers["transfer-encoding"] = "chunked"
+        keep = self._keeps(exchange)
+        stream = StreamTranslation(translation, answer_context(exchange, translation), keep=keep)
+
+        def first_byte() -> None:
+            exchange.first_byte_us = time.time_ns() // 1000
+
+        def end(reading: Reading) -> None:
+            exchange.answer_losses = stream.losses
+            self._keep(exchange, stream.reply)
+            self._end(exchange, reading)
+
+        return TranslatingRelay(
+            stream,
+            content_encoding=encoding if encoding not in ("", "identity") else "",
+            on_first_byte=first_byte,
+            on_end=end,
+        )
+
+    def _keeps(self, exchange: Exchange) -> bool:
+        """Whether the agent may go on from this answer by its id alone (Responses; Codex says `store: false`)."""
+        translation = exchange.outbound.translation if exchange.outbound is not None else None
+        return (
+            translation is not None
+            and translation.agent.format is WireFormat.RESPONSES
+            and translation.conversation.store is not False
+        )
+
+    def _keep(self, exchange: Exchange, reply: Reply | None) -> None:
+        translation = exchange.outbound.translation if exchange.outbound is not None else None
+        if reply is not None and translation is not None and self._keeps(exchange):
+            said = Message(Role.ASSISTANT, reply.blocks)
+            self._sessions.keep(answer_id(exchange.id), (*translation.conversation.messages, said))
 
     def _relay(self, exchange: Exchange, response: http.Response) -> Relay:
         headers = response.headers
@@ -62,6 +142,12 @@ class Answer:
         exchange.reading = reading
         exchange.failure = _failure(exchange, reading)
         self._record(exchange)
+
+
+def _streams(translation: Translation, response: http.Response) -> bool:
+    """Whether the provider's answer is a stream; an error and one that came whole are translated whole."""
+    kind = response.headers.get("content-type", "").lower()
+    return translation.streams and response.status_code < 400 and not kind.startswith("application/json")
 
 
 def _asked_to_stream(exchange: Exchange) -> bool:

@@ -66,11 +66,16 @@ class Bookkeeper:
             request_bytes=len(request.body),
             response_bytes=reading.bytes_out if reading else 0,
             decision_us=exchange.decision_us,
-            losses=", ".join(loss.what for loss in exchange.outbound.losses) if exchange.outbound else "",
+            losses=_losses(exchange),
             note=exchange.note,
             **_features(exchange),
             **{kind: getattr(usage, kind) for kind in TOKEN_KINDS},
         )
+
+
+def _losses(exchange: Exchange) -> str:
+    asked = exchange.outbound.losses if exchange.outbound else ()
+    return ", ".join(dict.fromkeys(loss.what for loss in (*asked, *exchange.answer_losses)))
 
 
 def _features(exchange: Exchange) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from typing import Any
 
 from ringlet_mitm.rules.errors import UsageError
 
-WRITTEN = re.compile(r"(\[[^\]]+\]|[^:]+):(\d{1,5}):(\[[^\]]+\]|[^:]+):(\d{1,5})")
+WRITTEN = re.compile(r"(\[[^\]]+\]|[^:]*):(\d{0,5}):(\[[^\]]+\]|[^:]+):(\d{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
 class Detour:
-    """Connections to `host`:`port` go to `to_host`:`to_port`."""
+    """Connections to `host`:`port` go to `to_host`:`to_port`; an empty host is any other one, port 0 any other port."""
 
     host: str
     port: int
@@ -28,12 +28,12 @@ class Detour:
 
 
 def parse_detour(text: str) -> Detour:
-    """`HOST:PORT:TO_HOST:TO_PORT` as a value; IPv6 addresses in brackets."""
+    """`HOST:PORT:TO_HOST:TO_PORT` as a value; IPv6 addresses in brackets, HOST and PORT may be empty."""
     found = WRITTEN.fullmatch(text)
     if found is None:
         raise UsageError(f"--connect-to {text}: write it as HOST:PORT:TO_HOST:TO_PORT")
     host, port, to_host, to_port = found.groups()
-    return Detour(host.strip("[]").lower(), int(port), to_host.strip("[]"), int(to_port))
+    return Detour(host.strip("[]").lower(), int(port or 0), to_host.strip("[]"), int(to_port))
 
 
 def install(loop: asyncio.AbstractEventLoop, detours: Iterable[Detour]) -> None:
@@ -44,7 +44,9 @@ def install(loop: asyncio.AbstractEventLoop, detours: Iterable[Detour]) -> None:
     original = loop.create_connection
 
     async def create_connection(factory: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
-        host, port = table.get((str(host).lower(), port), (host, port))
+        name = str(host).lower()
+        places = ((name, port), (name, 0), ("", port), ("", 0))
+        host, port = next((table[place] for place in places if place in table), (host, port))
         return await original(factory, host, port, **options)
 
     loop.create_connection = create_connection  # type: ignore[method-assign,assignment]

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from mitmproxy import http
 
 from ringlet_mitm.addons.addressing import asks_proxy
-from ringlet_mitm.rules.shapes import format_of
+from ringlet_mitm.addons.live import Live
+from ringlet_mitm.addons.model_lists import models_page
+from ringlet_mitm.rules.shapes import counting_path, format_of
 
 Page = Callable[[], dict[str, object]]
 HELP = 'ringlet-mitm is running. Point an agent at it: eval "$(ringlet-mitm env)"; health: GET /health\n'
@@ -17,7 +19,8 @@ HELP = 'ringlet-mitm is running. Point an agent at it: eval "$(ringlet-mitm env)
 class Endpoints:
     """Answers requests to the proxy's own address; model calls there (base-URL mode) go on to dispatch."""
 
-    def __init__(self, pages: dict[str, Page]) -> None:
+    def __init__(self, live: Live, pages: dict[str, Page]) -> None:
+        self._live = live
         self._pages = pages
 
     def request(self, flow: http.HTTPFlow) -> None:
@@ -34,11 +37,12 @@ class Endpoints:
                 403, "not for web pages of other sites\n", {"content-type": "text/plain"}
             )
             return
-        if format_of(request.method, request.path):
+        if format_of(request.method, request.path) or counting_path(request.method, request.path):
             return
         page = self._pages.get(request.path.partition("?")[0])
-        if page is None:
+        said = page() if page is not None else models_page(request, self._live.ruling)
+        if said is None:
             flow.response = http.Response.make(404, HELP, {"content-type": "text/plain; charset=utf-8"})
             return
-        body = json.dumps(page(), indent=2) + "\n"
+        body = json.dumps(said, indent=2) + "\n"
         flow.response = http.Response.make(200, body, {"content-type": "application/json", "cache-control": "no-store"})

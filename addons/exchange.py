@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 
 from mitmproxy import flow as mitmproxy_flow
 
+from ringlet_mitm.addons.http_stream import Waiting
 from ringlet_mitm.addons.outbound import Outbound, Turn
 from ringlet_mitm.addons.relay import Reading, Relay
+from ringlet_mitm.addons.translating import TranslatingRelay
 from ringlet_mitm.addons.usage.rows import RequestRow
 from ringlet_mitm.rules.failures import Failure
 from ringlet_mitm.rules.peek import AgentRequest
 from ringlet_mitm.rules.reliability import Attempt
+from ringlet_mitm.rules.shapes import Loss
 from ringlet_mitm.rules.targets import Target
 
 KEY = "ringlet"
@@ -36,7 +39,9 @@ class Exchange:
     failure: Failure | None = None
     reading: Reading | None = None
     note: str = ""
-    relay: Relay | None = None
+    relay: Relay | TranslatingRelay | None = None
+    waiting: Waiting | None = None
+    answer_losses: tuple[Loss, ...] = ()
     row: RequestRow | None = None
 
     @property
@@ -48,7 +53,7 @@ class Exchange:
 
     def let_go(self) -> None:
         """Forget what only an attempt needs; the row stays."""
-        self.turn = self.outbound = self.relay = None
+        self.turn = self.outbound = self.relay = self.waiting = None
         asked = self.request
         self.request = AgentRequest(
             asked.format, asked.method, asked.scheme, asked.host, asked.port, asked.path, (), b"", asked.direct
@@ -58,6 +63,12 @@ class Exchange:
 def attach(flow: mitmproxy_flow.Flow, exchange: Exchange) -> None:
     """Make `exchange` the flow's."""
     flow.metadata[KEY] = exchange
+
+
+def waiting_of(flow: mitmproxy_flow.Flow) -> Waiting | None:
+    """How the flow's agent is kept waiting, if it is."""
+    exchange = exchange_of(flow)
+    return exchange.waiting if exchange is not None else None
 
 
 def exchange_of(flow: mitmproxy_flow.Flow) -> Exchange | None:

@@ -25,15 +25,21 @@ from ringlet_mitm.addons.bookkeeping import Bookkeeper
 from ringlet_mitm.addons.connect_to import Detour, install
 from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.vault import Vault
-from ringlet_mitm.addons.dispatch import Dispatch
+from ringlet_mitm.addons.dispatch import PING_S, Dispatch
 from ringlet_mitm.addons.endpoints import Endpoints
+from ringlet_mitm.addons.exchange import waiting_of
 from ringlet_mitm.addons.guard import Guard
+from ringlet_mitm.addons.http_stream import install as install_patience
+from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.lean import LeanMaster
 from ringlet_mitm.addons.live import Live
+from ringlet_mitm.addons.preparing import Preparer
 from ringlet_mitm.addons.price_cache import price_book
 from ringlet_mitm.addons.recorder import Recorder
 from ringlet_mitm.addons.reload import Reload
 from ringlet_mitm.addons.rulings import RulingFiles
+from ringlet_mitm.addons.sessions import Sessions
+from ringlet_mitm.addons.token_counts import TokenCounts
 from ringlet_mitm.addons.usage.apart import WriterApart
 from ringlet_mitm.addons.usage.spool import Spool
 from ringlet_mitm.addons.websockets import WebSockets
@@ -57,7 +63,10 @@ Announce = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """All that a proxy is started with; `announce` gets a line about the rules, and the address, once it listens."""
+    """All that a proxy is started with; `announce` gets a line about the rules, and the address, once it listens.
+
+    `ping_s` is how often an agent hears something that waits for a provider without streaming.
+    """
 
     home: Home
     profile: Profile
@@ -66,6 +75,7 @@ class Setup:
     upstream_ca: Path | None = None
     make_master: Callable[[Options], Master] = LeanMaster
     annotate: bool = False
+    ping_s: float = PING_S
     announce: Announce | None = None
 
 
@@ -81,6 +91,7 @@ class Proxy:
         self.spool = Spool(home.spool_dir, profile.name)
         self.writer = WriterApart(self.spool, home.database, on_calibration=self._calibrated)
         self.counter = Counter()
+        self.sessions = Sessions()
         self.policy = HostPolicy.of(presets(), profile.intercept)
         self.recorder = Recorder(
             Bookkeeper(profile.name, self.prices), [self.spool.append], keeps_bodies=setup.annotate
@@ -90,12 +101,15 @@ class Proxy:
 
     def addons(self, *, annotate: bool) -> list[Any]:
         """In the order in which their hooks run; comments cost time, so they are only for where somebody sees them."""
+        intake = Intake(self.live, self.counter, self._decrypted)
+        preparer = Preparer(self.live, Vault(self.setup.environ), self.sessions.recall)
         found = [
             Guard(self.policy),
             WebSockets(),
-            Endpoints({"/health": self.health}),
-            Dispatch(self.live, self.counter, Vault(self.setup.environ), self._decrypted),
-            Answer(self.recorder.record),
+            Endpoints(self.live, {"/health": self.health}),
+            TokenCounts(intake, preparer),
+            Dispatch(self.live, intake, preparer, self.setup.ping_s),
+            Answer(self.recorder.record, self.sessions),
             self.recorder,
             self.reload,
             Background(self),
@@ -142,6 +156,7 @@ class Background:
         """Called once the port is open."""
         proxy = self._proxy
         install(asyncio.get_running_loop(), proxy.setup.detours)
+        install_patience(waiting_of)
         proxy.writer.start()
         threading.Thread(target=proxy.warm, name="warming up", daemon=True).start()
         if proxy.setup.announce:

@@ -7,16 +7,26 @@ Rejected: mutating the flow's request step by step. A second attempt would then 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from ringlet_mitm.addons.credentials.agent_headers import query_without_keys, without_credentials
-from ringlet_mitm.rules.errors import NeedsTranslation
+from ringlet_mitm.addons.wire.canonical import Conversation, Message
+from ringlet_mitm.addons.wire.translator import Translation, Wanted, parse, translate
+from ringlet_mitm.rules.errors import Untranslatable
 from ringlet_mitm.rules.peek import AgentRequest, Headers, Peek, Unreadable
 from ringlet_mitm.rules.routing import Decision
 from ringlet_mitm.rules.shapes import Loss, WireFormat, is_enveloped
 from ringlet_mitm.rules.targets import Target
 
+# How the path ends where the method is in it: of a whole answer, of a stream.
+METHODS: dict[WireFormat, tuple[tuple[str, str], tuple[str, str]]] = {
+    WireFormat.GEMINI: (("generateContent", ""), ("streamGenerateContent", "?alt=sse")),
+    WireFormat.CONVERSE: (("converse", ""), ("converse-stream", "")),
+}
+NO_METHODS = (("", ""), ("", ""))
+NEUTRAL = frozenset({b"user-agent", b"accept-language"})
 ASK_FOR_USAGE = b'"stream_options":{"include_usage":true},'
 
 
@@ -54,18 +64,34 @@ class Outbound:
     body: bytes = field(repr=False)
     edits: tuple[Edit, ...] = ()
     losses: tuple[Loss, ...] = ()
+    translation: Translation | None = None
     hide_usage_chunk: bool = False
     keeps_credentials: bool = False
 
+    @property
+    def translated(self) -> bool:
+        """Whether the body is another format's."""
+        return self.translation is not None
 
-def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False) -> Outbound:
+
+Recall = Callable[[str], tuple[Message, ...] | None]
+
+
+def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False, recall: Recall | None = None) -> Outbound:
     """The request for `target`, unsigned.
 
-    `replace_credentials` drops the agent's own credentials even towards the host it asked for.
-    Raises NeedsTranslation where the target speaks another wire format.
+    `replace_credentials` drops the agent's own credentials even towards the host it asked for. `recall` gives the
+    conversation behind an answer's id, for a vendor that keeps none. Raises RouteError and Untranslatable where the
+    target cannot take the request.
     """
     request = turn.request
     _check(turn, target)
+    if needs_translation(turn, target):
+        try:
+            return _translated(turn, target, recall)
+        except Untranslatable as error:
+            where = f"rule '{turn.decision.label}' sends this {request.format} request to provider '{target.provider}'"
+            raise Untranslatable(f"{where}, which speaks {target.format}: {error}") from None
     model, asks_usage = _model_edit(turn, target), _usage_edit(turn, target)
     edits = tuple(sorted((edit for edit in (model, asks_usage) if edit is not None), key=lambda edit: edit.start))
     keeps = target.as_asked and not replace_credentials
@@ -83,6 +109,60 @@ def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False) ->
     )
 
 
+def needs_translation(turn: Turn, target: Target) -> bool:
+    """Whether the target speaks another format, or cannot do in this one what is asked for."""
+    if target.format is not turn.request.format:
+        return True
+    if isinstance(turn.peek, Unreadable):
+        return False
+    features, able = turn.peek.features, target.capabilities
+    return (
+        (features.tools > 0 and not able.native_tool_calling)
+        or (features.images > 0 and not able.vision)
+        or (features.stream and not target.streams)
+    )
+
+
+def _translated(turn: Turn, target: Target, recall: Recall | None) -> Outbound:
+    request, able, endpoint = turn.request, target.capabilities, target.endpoint
+    conversation = _with_history(parse(request.body, request.path, request.format), recall)
+    wanted = Wanted(target.format, target.model, able.native_tool_calling, able.vision, target.streams)
+    translation = translate(conversation, request.path, request.format, wanted)
+    method, query = METHODS.get(target.format, NO_METHODS)[translation.streams]
+    path = endpoint.path.replace("{method}", method).replace("{model}", quote(target.model, safe="/:@"))
+    accept = translation.provider.content_type if translation.streams else "application/json"
+    own = ((b"content-type", b"application/json"), (b"accept", accept.encode()))
+    return Outbound(
+        method=request.method,
+        scheme=endpoint.scheme,
+        host=endpoint.host,
+        port=endpoint.port,
+        path=f"{path}{query}",
+        headers=_with((*own, *_neutral(request.headers)), target.headers),
+        body=translation.body,
+        losses=translation.losses,
+        translation=translation,
+    )
+
+
+def _with_history(conversation: Conversation, recall: Recall | None) -> Conversation:
+    """The whole conversation, where the agent sends only what is new and names the answer that it goes on from."""
+    if not conversation.previous_id:
+        return conversation
+    before = recall(conversation.previous_id) if recall is not None else None
+    if before is None:
+        raise Untranslatable(
+            f"previous_response_id '{conversation.previous_id}' is not known here: the provider of this rule keeps no "
+            "answers; send the whole conversation as input"
+        )
+    return replace(conversation, messages=(*before, *conversation.messages), previous_id="")
+
+
+def _neutral(headers: Headers) -> Headers:
+    """The agent's headers that mean the same to every vendor."""
+    return tuple(item for item in headers if item[0].lower() in NEUTRAL)
+
+
 def apply_edits(body: bytes, edits: tuple[Edit, ...]) -> bytes:
     """`body` with the edits made; they do not overlap, and are in the order of their places."""
     view = memoryview(body)  # so that nothing is copied twice
@@ -97,13 +177,8 @@ def apply_edits(body: bytes, edits: tuple[Edit, ...]) -> bytes:
 
 def _check(turn: Turn, target: Target) -> None:
     request, where = turn.request, f"rule '{turn.decision.label}' sends this {turn.request.format} request to"
-    if target.format is not request.format:
-        raise NeedsTranslation(
-            f"{where} provider '{target.provider}', which speaks {target.format}; translation between them is not "
-            "built yet: choose a provider of the same format"
-        )
     if is_enveloped(request.path) and (request.direct or not target.as_asked):
-        raise NeedsTranslation(
+        raise Untranslatable(
             f"{where} provider '{target.provider}', but it is wrapped for Google's Code Assist, which takes a sign-in "
             "with Google only; let it pass through, or use the agent with a Gemini API key"
         )

@@ -4,7 +4,7 @@
     ├── ConfigError             a file or option is wrong: file, line, key, nearest known spelling
     ├── RouteError              a request cannot go where its rule sends it
     │   ├── NoKey               the provider's key is not set
-    │   └── NeedsTranslation    agent and provider speak different wire formats
+    │   └── Untranslatable      the request makes no sense, or cannot be said in the provider's wire format
     ├── LedgerError             the usage database cannot be read or written
     └── UsageError              a command was called with words that do not fit
 
@@ -60,8 +60,8 @@ class NoKey(RouteError):
     """The provider needs a key and none is set."""
 
 
-class NeedsTranslation(RouteError):
-    """Agent and provider speak different wire formats."""
+class Untranslatable(RouteError):
+    """A request makes no sense in its wire format, or cannot be said in the provider's."""
 
 
 class LedgerError(RingletError):

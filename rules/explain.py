@@ -17,6 +17,7 @@ from ringlet_mitm.rules.peek import AgentRequest, Peek, RequestFeatures, Unreada
 from ringlet_mitm.rules.redaction import masked_url
 from ringlet_mitm.rules.routing import Decision, Estimate, Verdict, decide, decide_unreadable, estimate, verdicts
 from ringlet_mitm.rules.rulebook import RuleBook
+from ringlet_mitm.rules.shapes import Loss
 from ringlet_mitm.rules.targets import Target
 from ringlet_mitm.rules.tokens import Calibration
 
@@ -39,6 +40,10 @@ class Sent(Protocol):
     def edits(self) -> Sequence[object]: ...
     @property
     def keeps_credentials(self) -> bool: ...
+    @property
+    def translated(self) -> bool: ...
+    @property
+    def losses(self) -> Sequence[Loss]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,18 +153,13 @@ class Explanation:
             return
         asked = self.features.model if self.features else ""
         kept = "the host that the agent asked for" if leg.target.as_asked else f"instead of {self.request.host}"
-        edits = len(leg.sent.edits)
         yield from _aligned(
             [
                 ("to", f"{leg.url} ({kept})"),
                 ("model", leg.target.model if leg.target.model == asked else f"{leg.target.model} instead of {asked}"),
-                (
-                    "body",
-                    f"{edits} place{'s' if edits > 1 else ''} changed, every other byte as it was"
-                    if edits
-                    else "untouched",
-                ),
+                ("body", _body(leg.sent, self.request, leg.target)),
                 ("credentials", leg.credentials),
+                *(("lost", f"{loss.what}: {loss.why}") for loss in leg.sent.losses),
             ]
         )
 
@@ -234,6 +234,13 @@ def _said(verdict: Verdict) -> str:
     ] + place
 
 
+def _body(sent: Sent, request: AgentRequest, target: Target) -> str:
+    if sent.translated:
+        return f"translated from {request.format} to {target.format}"
+    edits = len(sent.edits)
+    return f"{edits} place{'s' if edits > 1 else ''} changed, every other byte as it was" if edits else "untouched"
+
+
 def _aligned(rows: list[tuple[str, str]]) -> Iterator[str]:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
@@ -278,6 +285,8 @@ def _leg_dict(leg: Leg, request: AgentRequest) -> dict[str, Any]:
         "url": leg.url or None,
         "host_changes": leg.sent is not None and leg.sent.host != request.host,
         "edits": None if leg.sent is None else len(leg.sent.edits),
+        "translated": leg.sent is not None and leg.sent.translated,
+        "losses": [{"what": loss.what, "why": loss.why} for loss in leg.sent.losses] if leg.sent else [],
         "credentials": leg.credentials if leg.sent else None,
         "key": leg.target.key_ref.label if leg.target.key_ref else None,
         "key_is_set": leg.key_is_set,

@@ -57,6 +57,8 @@ class ProviderFile:
     prefixed_models: names that look like `PROVIDER/model` but are whole.
     hosts: where agents reach it by themselves; without them, the endpoint's host.
     prices_of: the provider of the price library whose prices hold here. prices: own ones, by model name or glob.
+    native_tool_calling: false where its models cannot call tools; they are then described in the prompt.
+    vision: false where it takes no pictures. streaming: false where it answers whole only.
     insecure: allow `http://` to a host that is not on this machine or its private network.
     """
 
@@ -84,6 +86,9 @@ class ProviderFile:
     headers: dict[str, str] = field(default_factory=dict)
     prices_of: str | None = None
     prices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    native_tool_calling: bool = True
+    vision: bool = True
+    streaming: bool = True
     insecure: bool = False
 
     @property

@@ -54,11 +54,19 @@ def endpoint_of(url: str) -> Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderCapabilities:
+    """What its models can do."""
+
+    native_tool_calling: bool = True
+    vision: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSpec:
     """One provider. `urls` holds the model call of each wire format it speaks, the preferred format first.
 
     `headers` are set where the agent did not send them. `library_id` is its name in the price library.
-    `source` is the file that a person wrote it in, "" for a built-in one.
+    `streams` is false where it answers whole only. `source` is the file that a person wrote it in, "" for a built-in one.
     """
 
     provider_id: str
@@ -85,6 +93,8 @@ class ProviderSpec:
     headers: tuple[tuple[bytes, bytes], ...] = ()
     library_id: str = ""
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    capabilities: ProviderCapabilities = field(default_factory=ProviderCapabilities)
+    streams: bool = True
     source: str = ""
     endpoints: Mapping[WireFormat, Endpoint] = field(init=False, repr=False, compare=False)
     origins: frozenset[tuple[str, str, int]] = field(init=False, repr=False, compare=False)
@@ -251,6 +261,8 @@ def _spec(file: ProviderFile, source: str, environ: Mapping[str, str]) -> Provid
         headers=tuple((name.encode(), value.encode()) for name, value in headers.items()),
         library_id=file.prices_of or file.name,
         prices=file.prices,
+        capabilities=ProviderCapabilities(file.native_tool_calling, file.vision),
+        streams=file.streaming,
         source=source,
     )
 

@@ -156,6 +156,28 @@ def format_of(method: str, path: str) -> WireFormat | None:
     return None
 
 
+# How the path of a question for the number of tokens ends, and the model call that it asks about.
+COUNTING_ENDS: dict[str, tuple[WireFormat, str]] = {
+    "/messages/count_tokens": (WireFormat.MESSAGES, "/messages"),
+    "/responses/input_tokens": (WireFormat.RESPONSES, "/responses"),
+    ":countTokens": (WireFormat.GEMINI, ":generateContent"),
+}
+
+
+def counting_path(method: str, path: str) -> tuple[WireFormat, str] | None:
+    """The format of a question for the number of tokens, and the path of the call that it asks about; None for others.
+
+    Code Assist's is left to Google.
+    """
+    bare = path.partition("?")[0]
+    if method != "POST" or is_enveloped(path):
+        return None
+    for end, (wire_format, call) in COUNTING_ENDS.items():
+        if bare.endswith(end):
+            return wire_format, bare.removesuffix(end) + call
+    return None
+
+
 def is_enveloped(path: str) -> bool:
     """Whether the body is one of Code Assist's, with the Gemini request inside."""
     return path.partition(":")[0].rpartition("/")[2] == ENVELOPE_SEGMENT

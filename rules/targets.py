@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ringlet_mitm.rules.peek import AgentRequest, Headers, RequestFeatures
-from ringlet_mitm.rules.providers import Endpoint, KeyRef, ProviderRegistry, ProviderSpec
+from ringlet_mitm.rules.providers import Endpoint, KeyRef, ProviderCapabilities, ProviderRegistry, ProviderSpec
 from ringlet_mitm.rules.shapes import WireFormat
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ class Target:
 
     `as_asked` means the host that the agent itself asked for: its path, query and credentials stay.
     `model` is the name to ask for there; equal to the requested one where nothing changes.
-    `headers` are the provider's, to be set where the agent did not send them.
+    `headers` are the provider's, to be set where the agent did not send them. `streams` is false where it answers whole
+    only.
     """
 
     provider: str
@@ -31,6 +32,8 @@ class Target:
     key_ref: KeyRef | None
     as_asked: bool = False
     headers: Headers = ()
+    capabilities: ProviderCapabilities = field(default_factory=ProviderCapabilities)
+    streams: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ def _elsewhere(request: AgentRequest, spec: ProviderSpec, model: str, own_key: s
         auth=spec.auth_for(wire_format),
         key_ref=KeyRef((own_key,)) if own_key else spec.key_ref,
         headers=spec.headers,
+        capabilities=spec.capabilities,
+        streams=spec.streams,
     )
 
 

@@ -37,11 +37,20 @@ def shared_proxy(tmp_path_factory: pytest.TempPathFactory, vendor: Vendor) -> It
 def _starting(home: Path, vendor: Vendor) -> Iterator[StartProxy]:
     running: list[RunningProxy] = []
 
-    def start(rules: str = "", *, keys: dict[str, str] | None = None, **options: Any) -> RunningProxy:
+    def start(
+        rules: str = "",
+        *,
+        keys: dict[str, str] | None = None,
+        providers: dict[str, str] | None = None,
+        **options: Any,
+    ) -> RunningProxy:
         place = home_of({"RINGLET_HOME": str(home)})
         if not place.profile_file("work").exists():
             save_profile(place, Profile(name="work"))
         place.routing_file("work").write_text(rules)
+        for name, text in (providers or {}).items():
+            place.providers_dir.mkdir(parents=True, exist_ok=True)
+            (place.providers_dir / f"{name}.toml").write_text(text)
         used = options.pop("vendor", vendor)
         proxy = RunningProxy(home, used, profile="work", keys=KEYS if keys is None else keys, **options)
         running.append(proxy)

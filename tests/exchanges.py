@@ -14,6 +14,7 @@ from ringlet_mitm.addons.bookkeeping import Bookkeeper
 from ringlet_mitm.addons.exchange import Exchange, attach
 from ringlet_mitm.addons.outbound import Turn, prepare
 from ringlet_mitm.addons.recorder import Recorder
+from ringlet_mitm.addons.sessions import Sessions
 from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow
 from ringlet_mitm.rules.peek import peek
 from ringlet_mitm.rules.pricelist import PriceBook
@@ -72,7 +73,7 @@ class Way:
         self.recorder = Recorder(
             Bookkeeper("work", PriceBook()), [lambda row, attempts: self.rows.append((row, attempts))]
         )
-        self.answer = Answer(self.recorder.record)
+        self.answer = Answer(self.recorder.record, Sessions())
 
     @property
     def row(self) -> RequestRow:

@@ -13,15 +13,8 @@ from typing import Any, Protocol
 import msgspec
 
 from ringlet_mitm.addons.wire.canonical import Conversation, Event, Json, Reply
-from ringlet_mitm.rules.errors import RingletError
+from ringlet_mitm.rules.errors import Untranslatable as Untranslatable
 from ringlet_mitm.rules.shapes import Loss, WireFormat
-
-
-class Untranslatable(RingletError):
-    """A request or an answer that makes no sense in its format, or that the other one cannot hold at all.
-
-    The text is for the agent's user: what is wrong, and what would do.
-    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,92 @@ def error_in(said: Any) -> ProviderError | None:
     return ProviderError(str(kind), str(found.get("message", "")), None if code is None else str(code))
 
 
+# Our kind in each format's words: status, type, code. The agent's retries and its compaction hang on them.
+SAID: dict[FailureKind, dict[str, tuple[int, str, str | None]]] = {
+    FailureKind.RATE_LIMITED: {
+        "anthropic": (429, "rate_limit_error", None),
+        "openai": (429, "rate_limit_error", "rate_limit_exceeded"),
+        "gemini": (429, "RESOURCE_EXHAUSTED", None),
+    },
+    FailureKind.OVERLOADED: {
+        "anthropic": (529, "overloaded_error", None),
+        "openai": (503, "server_error", "server_is_overloaded"),
+        "gemini": (503, "UNAVAILABLE", None),
+    },
+    FailureKind.SERVER_ERROR: {
+        "anthropic": (500, "api_error", None),
+        "openai": (500, "server_error", "server_error"),
+        "gemini": (500, "INTERNAL", None),
+    },
+    FailureKind.UNREACHABLE: {
+        "anthropic": (502, "api_error", None),
+        "openai": (502, "server_error", "server_error"),
+        "gemini": (503, "UNAVAILABLE", None),
+    },
+    FailureKind.BROKEN_STREAM: {
+        "anthropic": (502, "api_error", None),
+        "openai": (502, "server_error", "server_error"),
+        "gemini": (500, "INTERNAL", None),
+    },
+    FailureKind.TIMED_OUT: {
+        "anthropic": (504, "timeout_error", None),
+        "openai": (504, "server_error", "timeout"),
+        "gemini": (504, "DEADLINE_EXCEEDED", None),
+    },
+    FailureKind.AUTH: {
+        "anthropic": (401, "authentication_error", None),
+        "openai": (401, "invalid_request_error", "invalid_api_key"),
+        "gemini": (401, "UNAUTHENTICATED", None),
+    },
+    FailureKind.QUOTA: {
+        "anthropic": (402, "billing_error", None),
+        "openai": (429, "insufficient_quota", "insufficient_quota"),
+        "gemini": (429, "RESOURCE_EXHAUSTED", None),
+    },
+    FailureKind.NO_SUCH_MODEL: {
+        "anthropic": (404, "not_found_error", None),
+        "openai": (404, "invalid_request_error", "model_not_found"),
+        "gemini": (404, "NOT_FOUND", None),
+    },
+    FailureKind.CONTEXT_WINDOW: {
+        "anthropic": (400, "invalid_request_error", None),
+        "openai": (400, "invalid_request_error", "context_length_exceeded"),
+        "gemini": (400, "INVALID_ARGUMENT", None),
+    },
+    FailureKind.REFUSED_REQUEST: {
+        "anthropic": (400, "invalid_request_error", None),
+        "openai": (400, "invalid_request_error", None),
+        "gemini": (400, "INVALID_ARGUMENT", None),
+    },
+}
+FAMILIES = {
+    WireFormat.MESSAGES: "anthropic",
+    WireFormat.CHAT: "openai",
+    WireFormat.RESPONSES: "openai",
+    WireFormat.GEMINI: "gemini",
+}
+# Agents look for these words in the text, and shorten their conversation when they find them.
+TOO_LONG = {
+    "anthropic": "prompt is too long",
+    "openai": "maximum context length",
+    "gemini": "exceeds the maximum number of tokens",
+}
+
+
+def in_words_of(wire_format: WireFormat, status: int, error: ProviderError | None) -> tuple[int, ProviderError]:
+    """A provider's error as the agent's own vendor would say it; the provider's text is kept."""
+    kind = classify(status, error)
+    family = FAMILIES[wire_format]
+    said, kind_word, code = SAID.get(kind, SAID[FailureKind.SERVER_ERROR])[family]
+    text = (error.message if error else "") or f"the provider answered with status {status}"
+    if kind is FailureKind.CONTEXT_WINDOW and TOO_LONG[family] not in text.lower():
+        text = f"{TOO_LONG[family]}: {text}"
+    if kind is FailureKind.AUTH and status == 403:
+        said = 403
+        kind_word = {"anthropic": "permission_error", "gemini": "PERMISSION_DENIED"}.get(family, kind_word)
+    return said, ProviderError(kind_word, text, code)
+
+
 def _anthropic(status: int, error: ProviderError) -> dict[str, Any]:
     return {"type": "error", "error": {"type": error.type, "message": error.message}}
 

@@ -7,12 +7,14 @@ THE file that spells vendors' usage words, both ways. Vendors overlap their figu
     Chat       inclusive of cached and audio        inclusive of reasoning and audio
     Responses  inclusive of cached                  inclusive of reasoning
     Gemini     inclusive of cached                  exclusive of thoughts; tool-use prompt tokens come on top
+    Ollama     all of it                            inclusive of thinking
+    Converse   exclusive of cache reads and writes  inclusive of reasoning
 
 Others speak Chat and mean something else by it: xAI and Google's Chat face count reasoning on top, some gateways cache
 reads. Their own total tells. Parts never add up to more than the figure that they are parts of.
 
 Sources: API references of Anthropic (Messages, prompt caching), OpenAI (Chat, Responses), Google (GenerateContent),
-DeepSeek, Groq, Moonshot and OpenRouter, accessed 2026-11-21.
+DeepSeek, Groq, Moonshot, OpenRouter, Ollama and Bedrock (TokenUsage, prompt caching), accessed 2026-11-21.
 """
 
 from __future__ import annotations
@@ -180,6 +182,46 @@ class GeminiUsage(Struct, rename="camel", omit_defaults=True):
         )
 
 
+class OllamaUsage(Struct, omit_defaults=True):
+    """Ollama; the figures stand beside the message of a whole answer, and in a stream's last line."""
+
+    prompt_eval_count: Count = None
+    eval_count: Count = None
+
+    def usage(self) -> Usage:
+        """As disjoint kinds; Ollama tells none apart."""
+        return Usage(input_tokens=_n(self.prompt_eval_count), output_tokens=_n(self.eval_count))
+
+
+class CacheDetail(Struct, rename="camel", omit_defaults=True):
+    """A part of Bedrock's cache writes: how long they last, `5m` or `1h`."""
+
+    ttl: str = ""
+    input_tokens: Count = None
+
+
+class ConverseUsage(Struct, rename="camel", omit_defaults=True):
+    """Bedrock Converse; a stream has it in its last event. The total counts everything, cached or not."""
+
+    input_tokens: Count = None
+    output_tokens: Count = None
+    total_tokens: Count = None
+    cache_read_input_tokens: Count = None
+    cache_write_input_tokens: Count = None
+    cache_details: list[CacheDetail] | None = None
+
+    def usage(self) -> Usage:
+        """As disjoint kinds; writes without a duration are 5-minute ones, the default."""
+        hour = sum(_n(part.input_tokens) for part in self.cache_details or () if part.ttl == "1h")
+        return Usage(
+            input_tokens=_n(self.input_tokens),
+            cache_read_tokens=_n(self.cache_read_input_tokens),
+            cache_write_5m_tokens=max(0, _n(self.cache_write_input_tokens) - hour),
+            cache_write_1h_tokens=hour,
+            output_tokens=_n(self.output_tokens),
+        )
+
+
 def _inclusive(
     given: Count, taken: Count, total: Count, cached: int, before: PromptDetails, after: CompletionDetails
 ) -> Usage:
@@ -258,6 +300,7 @@ def _chat_figures(usage: Usage) -> ChatUsage:
 
 def _responses_figures(usage: Usage) -> ResponsesUsage:
     before, after = _openai_details(usage)
+    before.cache_write_tokens = before.cache_write_tokens or 0  # required by the SDK's type since 2026
     return ResponsesUsage(
         input_tokens=usage.total_input,
         output_tokens=usage.total_output,
@@ -277,11 +320,31 @@ def _gemini_figures(usage: Usage) -> GeminiUsage:
     )
 
 
+def _ollama_figures(usage: Usage) -> OllamaUsage:
+    return OllamaUsage(prompt_eval_count=usage.total_input or None, eval_count=usage.total_output or None)
+
+
+def _converse_figures(usage: Usage) -> ConverseUsage:
+    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    split = {"1h": usage.cache_write_1h_tokens, "5m": usage.cache_write_5m_tokens}
+    details = [CacheDetail(ttl=ttl, input_tokens=tokens) for ttl, tokens in split.items() if tokens]
+    return ConverseUsage(
+        input_tokens=usage.total_input - usage.cache_read_tokens - written,
+        output_tokens=usage.total_output,
+        total_tokens=usage.total_input + usage.total_output,
+        cache_read_input_tokens=usage.cache_read_tokens or None,
+        cache_write_input_tokens=written or None,
+        cache_details=details if usage.cache_write_1h_tokens else None,
+    )
+
+
 FIGURES: dict[WireFormat, Callable[[Usage], Struct]] = {
     WireFormat.MESSAGES: _messages_figures,
     WireFormat.CHAT: _chat_figures,
     WireFormat.RESPONSES: _responses_figures,
     WireFormat.GEMINI: _gemini_figures,
+    WireFormat.OLLAMA: _ollama_figures,
+    WireFormat.CONVERSE: _converse_figures,
 }
 
 

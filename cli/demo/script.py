@@ -49,9 +49,9 @@ class Answer:
 def answer(host: str, model: str, body: dict[str, Any], raw: bytes) -> Answer:
     """A call of the first offered tool; without tools or after a result a sentence, or JSON where that is asked for."""
     tool = None if _has_result(raw) else _tool(body)
-    form = _form(body)
+    form = asked_form(body)
     sentence = f"This is {model} at {host}. I have read your message and have nothing to add."
-    said = json.dumps(_value("", form)) if form else sentence
+    said = json.dumps(made_up("", form)) if form else sentence
     text = () if tool else tuple(said.split(" "))
     thinking = "Thinking about it." if b'"thinking":' in raw and b'"disabled"' not in raw else ""
     counted = int(len(TOKENS.findall(raw)) * TOKENS_EACH) + 3
@@ -85,10 +85,14 @@ def _has_result(raw: bytes) -> bool:
 def _tool(body: dict[str, Any]) -> ToolCall | None:
     for tool in _tools(body):
         name = tool.get("name")
-        schema = tool.get("input_schema") or tool.get("parameters") or tool.get("parametersJsonSchema") or {}
+        schema = tool.get("input_schema") or tool.get("parameters") or _json_schema(tool)
         if isinstance(name, str) and isinstance(schema, dict):
             return ToolCall(name, _arguments(schema))
     return None
+
+
+def _json_schema(tool: dict[str, Any]) -> Any:
+    return tool.get("parametersJsonSchema") or tool.get("parameters_json_schema") or {}
 
 
 def _tools(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -104,7 +108,7 @@ def _tools(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _arguments(schema: dict[str, Any]) -> dict[str, Any]:
     properties = schema.get("properties") or {}
-    return {name: _value(name, properties.get(name) or {}) for name in schema.get("required") or ()}
+    return {name: made_up(name, properties.get(name) or {}) for name in schema.get("required") or ()}
 
 
 # Where each format has the JSON schema of the answer.
@@ -118,7 +122,7 @@ FORMS = (
 )
 
 
-def _form(body: dict[str, Any]) -> dict[str, Any]:
+def asked_form(body: dict[str, Any]) -> dict[str, Any]:
     """The schema that the answer has to keep to, {} where none is asked for."""
     for path in FORMS:
         found: Any = body
@@ -129,11 +133,12 @@ def _form(body: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _value(name: str, schema: dict[str, Any]) -> Any:
+def made_up(name: str, schema: dict[str, Any]) -> Any:
+    """A value that fits a schema; for the key `name` of an object, where that says something."""
     if schema.get("enum"):
         return schema["enum"][0]
     if isinstance(schema.get("properties"), dict):
-        return {key: _value(key, inner) for key, inner in schema["properties"].items() if isinstance(inner, dict)}
+        return {key: made_up(key, inner) for key, inner in schema["properties"].items() if isinstance(inner, dict)}
     made: dict[str, Any] = {"integer": 1, "number": 1, "boolean": False, "array": [], "object": {}}
     kind = str(schema.get("type", "string")).lower()
     return made.get(kind, "echo ringlet" if name in ("command", "cmd") else "ringlet")

@@ -10,7 +10,7 @@ import json
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +55,21 @@ class Seen:
     connection: str = ""
 
 
-class _Refusal(Exception):
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An answer as bytes, piece by piece."""
+
+    frames: Iterable[bytes]
+    content_type: str
+
+
+# What answers in place of the built-in script: the format, the request, its body, and whether a stream is asked for.
+Model = Callable[[str, Seen, Json, bool], Spoken]
+
+
+class Refusal(Exception):
+    """What a vendor does not take; it is written as its format writes errors."""
+
     def __init__(self, status: int, kind: str, message: str) -> None:
         super().__init__(message)
         self.status, self.kind, self.message = status, kind, message
@@ -78,9 +92,13 @@ class _Handler(RequestHandler):
                 return
             _check_key(style, seen)
             body = _body(style, seen)
-            said = answer(host, _model(style, seen, body), body, seen.body)
-            await self._reply(style, said, body, stream or bool(body.get("stream")), seen)
-        except _Refusal as refusal:
+            stream = stream or bool(body.get("stream"))
+            if self.vendor.model:
+                await self._send(self.vendor.model(style, seen, body, stream))
+                return
+            said = answer(host, asked_model(style, seen, body), body, seen.body)
+            await self._reply(style, said, body, stream, seen)
+        except Refusal as refusal:
             self._json(refusal.status, _error(style, refusal))
         except StreamClosedError:
             return
@@ -92,10 +110,13 @@ class _Handler(RequestHandler):
             self._json(200, STYLES[style].whole(said))
             return
         as_array = style == "gemini" and "alt=sse" not in seen.query
-        self.set_header("content-type", "application/json" if as_array else "text/event-stream")
-        self.set_header("cache-control", "no-cache")
         frames: Iterator[bytes] = gemini_array(said) if as_array else STYLES[style].stream(said, body)
-        for frame in frames:
+        await self._send(Spoken(frames, "application/json" if as_array else "text/event-stream"))
+
+    async def _send(self, spoken: Spoken) -> None:
+        self.set_header("content-type", spoken.content_type)
+        self.set_header("cache-control", "no-cache")
+        for frame in spoken.frames:
             self.write(frame)
             await self.flush()
             if self.vendor.delay_ms:
@@ -119,10 +140,15 @@ class _Server(HTTPServer):
 
 
 class Vendor:
-    """The running stand-in; use it as a context manager. `delay_ms` is the pause between the pieces of a stream."""
+    """The running stand-in; use it as a context manager.
+
+    `delay_ms` is the pause between the pieces of a stream. A `model` answers every model call in place of the script;
+    it may raise Refusal.
+    """
 
     def __init__(self, *, delay_ms: int = 0, hosts: tuple[str, ...] = HOSTS) -> None:
         self.delay_ms = delay_ms
+        self.model: Model | None = None
         self.seen: list[Seen] = []
         self.port = 0
         self._hosts = hosts
@@ -200,30 +226,31 @@ def _check_key(style: str, seen: Seen) -> None:
         "gemini": (headers.get("x-goog-api-key"), bearer, "key=" in seen.query),
     }
     if not any(keys.get(style, (bearer,))):
-        raise _Refusal(401, "authentication_error", "no API key was sent")
+        raise Refusal(401, "authentication_error", "no API key was sent")
 
 
 def _body(style: str, seen: Seen) -> Json:
     try:
         body: Any = json.loads(seen.body)
     except ValueError as error:
-        raise _Refusal(400, "invalid_request_error", f"the body is not JSON: {error}") from None
+        raise Refusal(400, "invalid_request_error", f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
-        raise _Refusal(400, "invalid_request_error", "the body is not an object")
+        raise Refusal(400, "invalid_request_error", "the body is not an object")
     needed = {"messages": ("model", "messages", "max_tokens"), "chat": ("model", "messages"), "gemini": ("contents",)}
     for key in needed.get(style, ("model", "input")):
         if key not in body:
-            raise _Refusal(400, "invalid_request_error", f"{key}: field required")
+            raise Refusal(400, "invalid_request_error", f"{key}: field required")
     return body
 
 
-def _model(style: str, seen: Seen, body: Json) -> str:
+def asked_model(style: str, seen: Seen, body: Json) -> str:
+    """The model that a request names."""
     if style == "gemini":
         return seen.path.rpartition("/")[2].partition(":")[0]
     return str(body["model"])
 
 
-def _error(style: str, refusal: _Refusal) -> Json:
+def _error(style: str, refusal: Refusal) -> Json:
     if style == "messages":
         return {"type": "error", "error": {"type": refusal.kind, "message": refusal.message}, "request_id": "req_A"}
     if style == "gemini":

@@ -14,8 +14,9 @@ from ringlet_mitm.rules.errors import UsageError
         ("api.anthropic.com:443:127.0.0.1:9443", Detour("api.anthropic.com", 443, "127.0.0.1", 9443)),
         ("API.OpenAI.com:443:localhost:1", Detour("api.openai.com", 443, "localhost", 1)),
         ("api.x.ai:443:[::1]:9443", Detour("api.x.ai", 443, "::1", 9443)),
+        ("::127.0.0.1:9", Detour("", 0, "127.0.0.1", 9)),
     ],
-    ids=["host to address", "names fold their case", "to IPv6"],
+    ids=["host to address", "names fold their case", "to IPv6", "any host and port"],
 )
 def test_a_detour_is_written_as_for_curl(text: str, detour: Detour) -> None:
     assert parse_detour(text) == detour

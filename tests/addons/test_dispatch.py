@@ -18,7 +18,10 @@ from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.addons.dispatch import Dispatch
 from ringlet_mitm.addons.exchange import Exchange, exchange_of
+from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.live import Live, Ruling
+from ringlet_mitm.addons.preparing import Preparer
+from ringlet_mitm.addons.sessions import Sessions
 from ringlet_mitm.rules.providers import Endpoint, registry
 from ringlet_mitm.rules.rulebook import load_rulebook
 from ringlet_mitm.rules.shapes import WireFormat
@@ -59,7 +62,9 @@ def dispatched(flow: http.HTTPFlow, rules: str = "", keys: dict[str, str] | None
     providers = registry({})
     live = Live(Ruling(load_rulebook(rules, "routing.toml", providers), providers, None), Calibration())
     counter = Counter()
-    addon = Dispatch(live, counter, Vault(KEYS if keys is None else keys), lambda host: host != "other.example")
+    intake = Intake(live, counter, lambda host: host != "other.example")
+    preparer = Preparer(live, Vault(KEYS if keys is None else keys), Sessions().recall)
+    addon = Dispatch(live, intake, preparer)
     asyncio.run(addon.request(flow))
     counter.close()
     return exchange_of(flow)

@@ -7,8 +7,14 @@ from mitmproxy import http
 from mitmproxy.test import tflow, tutils
 
 from ringlet_mitm.addons.endpoints import Endpoints
+from ringlet_mitm.addons.live import Live, Ruling
+from ringlet_mitm.rules.providers import registry
+from ringlet_mitm.rules.rulebook import load_rulebook
+from ringlet_mitm.rules.tokens import Calibration
 
-PAGES = Endpoints({"/health": lambda: {"status": "ok", "rules": ["tool-use → groq"]}})
+PAGES = Endpoints(
+    Live(Ruling(load_rulebook("", "routing.toml", registry({})), registry({}), None), Calibration()),
+    {"/health": lambda: {"status": "ok", "rules": ["tool-use → groq"]}})
 
 
 def answered(
@@ -33,7 +39,7 @@ def test_a_page_of_the_table(path: str) -> None:
     assert json.loads(response.content or b"") == {"status": "ok", "rules": ["tool-use → groq"]}
 
 
-@pytest.mark.parametrize("path", ["/", "/healthy", "/v1/models", "/v1/messages/count_tokens"])
+@pytest.mark.parametrize("path", ["/", "/healthy", "/v1/messages/count_tokens"])
 def test_any_other_path_is_a_hint(path: str) -> None:
     response = answered(path)
     assert response is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ringlet_mitm.addons.credentials.schemes import sign
 from ringlet_mitm.addons.credentials.secret import Secret
 from ringlet_mitm.addons.outbound import Edit, Outbound, Turn, apply_edits, prepare
-from ringlet_mitm.rules.errors import NeedsTranslation
+from ringlet_mitm.rules.errors import Untranslatable
 from ringlet_mitm.rules.peek import AgentRequest, peek
 from ringlet_mitm.rules.providers import registry
 from ringlet_mitm.rules.routing import Decision
@@ -298,13 +298,13 @@ def test_code_assists_model_is_in_the_body() -> None:
 
 def test_code_assists_wrapping_is_not_sent_elsewhere() -> None:
     request = asked(GEMINI, {"model": "gemini-a", "request": {}}, path=ENVELOPED)
-    with pytest.raises(NeedsTranslation, match="Code Assist"):
+    with pytest.raises(Untranslatable, match="Code Assist"):
         prepare(turn_of(request), target_of(request, "gemini"))
 
 
-def test_another_format_is_refused_by_name() -> None:
-    request = asked(MESSAGES, {"model": "m"})
-    with pytest.raises(NeedsTranslation, match="'a rule' sends this anthropic-messages request to provider 'groq'"):
+def test_what_cannot_be_translated_is_refused_by_name() -> None:
+    request = asked(MESSAGES, {"model": "m", "messages": 7})
+    with pytest.raises(Untranslatable, match="'a rule' sends this anthropic-messages request to provider 'groq'"):
         prepare(turn_of(request), target_of(request, "groq"))
 
 

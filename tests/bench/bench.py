@@ -27,6 +27,7 @@ from figures import Figure, Target, markdown, quantile
 from generator import Load, Upstream, compile_programs, probe, run_load
 from million import check_recorded, report_figures
 from proxies import ROUTED_MODEL, Proxy, start_mitmdump, start_ringlet
+from translations import translation_figures
 
 SIZES_KB = (2, 50, 500)
 BUSY_SIZES_KB = (2, 50)
@@ -208,7 +209,7 @@ def measure_all(folder: Path, extent: Extent) -> list[Figure]:
         ringlet.settle()
     check_recorded(folder)
     say("decisions")
-    found += [*start_up, *decision_figures(extent.blocks)]
+    found += [*start_up, *decision_figures(extent.blocks), *translation_figures(extent.blocks)]
     say("a million rows")
     return [*found, *report_figures(folder, extent.starts)]
 
