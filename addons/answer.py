@@ -73,7 +73,7 @@ class Answer:
         encoding = headers.get("content-encoding", "").strip().lower()
         for name in ("content-length", "content-encoding"):
             headers.pop(name, None)
-        headers["content-type"] = translation.agent.content_type
+        headers["content-type"] = translation.content_type
         if response.data.http_version == b"HTTP/1.1":
             headers["transfer-encoding"] = "chunked"
         keep = self._keeps(exchange)

@@ -71,7 +71,7 @@ def _waiting(exchange: Exchange, outbound: Outbound, ping_s: float) -> Waiting |
         return None
     return Waiting(
         every_s=ping_s,
-        content_type=translation.agent.content_type,
+        content_type=translation.content_type,
         ping=translation.agent.renderer(answer_context(exchange, translation)).ping,
         broken=lambda: error_event(translation.agent.format, 502, BROKEN_OFF),
     )

@@ -8,19 +8,19 @@ from ringlet_mitm.addons.wire.anthropic import stream as anthropic_stream
 from ringlet_mitm.addons.wire.chat import reply as chat_reply
 from ringlet_mitm.addons.wire.chat import request as chat_request
 from ringlet_mitm.addons.wire.chat import stream as chat_stream
-from ringlet_mitm.addons.wire.responses import reply as responses_reply
-from ringlet_mitm.addons.wire.responses import request as responses_request
-from ringlet_mitm.addons.wire.responses import stream as responses_stream
+from ringlet_mitm.addons.wire.codec import Codec
+from ringlet_mitm.addons.wire.converse import reply as converse_reply
+from ringlet_mitm.addons.wire.converse import request as converse_request
+from ringlet_mitm.addons.wire.converse import stream as converse_stream
 from ringlet_mitm.addons.wire.gemini import reply as gemini_reply
 from ringlet_mitm.addons.wire.gemini import request as gemini_request
 from ringlet_mitm.addons.wire.gemini import stream as gemini_stream
 from ringlet_mitm.addons.wire.ollama import reply as ollama_reply
 from ringlet_mitm.addons.wire.ollama import request as ollama_request
 from ringlet_mitm.addons.wire.ollama import stream as ollama_stream
-from ringlet_mitm.addons.wire.converse import reply as converse_reply
-from ringlet_mitm.addons.wire.converse import request as converse_request
-from ringlet_mitm.addons.wire.converse import stream as converse_stream
-from ringlet_mitm.addons.wire.codec import Codec
+from ringlet_mitm.addons.wire.responses import reply as responses_reply
+from ringlet_mitm.addons.wire.responses import request as responses_request
+from ringlet_mitm.addons.wire.responses import stream as responses_stream
 from ringlet_mitm.rules.shapes import WireFormat
 
 EVENTS = "text/event-stream"

@@ -40,7 +40,9 @@ def flat_top(walk: Walk, whole: Json) -> Json:
     node = merged(walk, dict(node)) if isinstance(node.get("allOf"), list) else dict(node)
     for keyword in ("anyOf", "oneOf"):
         choices = node.pop(keyword, None)
-        branches = [without_ref(walk, one) for one in choices or () if isinstance(one, dict)]
+        branches = [
+            without_ref(walk, one) for one in (choices if isinstance(choices, list) else ()) if isinstance(one, dict)
+        ]
         if branches:
             node = _one_of_branches(walk, node, branches)
     for keyword in {"enum", "not", "allOf"} & node.keys():

@@ -212,15 +212,16 @@ def closed_object(walk: Walk, node: Json) -> Json:
 def or_null(node: Json) -> Json:
     """The node or null."""
     names = types_of(node)
-    if "null" in names or any("null" in types_of(one) for one in node.get("anyOf") or () if isinstance(one, dict)):
+    choices = node.get("anyOf")
+    several = [one for one in choices if isinstance(one, dict)] if isinstance(choices, list) else []
+    if "null" in names or any("null" in types_of(one) for one in several):
         return node
     if names:
         enum = {"enum": [*node["enum"], None]} if isinstance(node.get("enum"), list) else {}
         plain = "const" not in node
         return {**node, "type": [*names, "null"], **enum} if plain else {"anyOf": [node, {"type": "null"}]}
-    choices = node.get("anyOf")
-    if isinstance(choices, list) and choices:
-        return {**node, "anyOf": [*choices, {"type": "null"}]}
+    if several:
+        return {**node, "anyOf": [*several, {"type": "null"}]}
     return {"anyOf": [node, {"type": "null"}]} if node else node
 
 

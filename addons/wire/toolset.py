@@ -57,14 +57,16 @@ class Toolset:
         self.format = wire_format
         self._rich = wire_format in RICH and not plain
         self._sent: dict[Key, Key] = {}
+        self._taken: dict[str, set[str]] = {}  # names by namespace
         self._kinds: dict[Key, CallKind] = {}
         tools = [tool for tool in conversation.tools if isinstance(tool, Tool)]
         self._own = {(tool.namespace, tool.name) for tool in tools}
         self._by_name = _once(self._own)
         self._allot({(tool.namespace, tool.name): tool.kind for tool in reversed(tools)})
         blocks = (block for message in conversation.messages for block in message.blocks)
-        calls = {self._key(call): call.kind for call in blocks if isinstance(call, ToolCall)}
-        self._allot({key: kind for key, kind in calls.items() if key not in self._own})
+        for call in blocks:
+            if isinstance(call, ToolCall) and (key := self._key(call)) not in self._sent:
+                self._allot({key: call.kind})  # one by one: a later call changes no earlier name
 
     def _key(self, call: ToolCall) -> Key:
         return self._meant(call.namespace, call.name)
@@ -79,9 +81,7 @@ class Toolset:
         self._kinds.update(kinds)
         wishes = {key: self._wish(key) for key in sorted(kinds)}
         wished = Counter(wishes.values())
-        taken: dict[str, set[str]] = {}
-        for namespace, name in self._sent.values():
-            taken.setdefault(namespace, set()).add(name)
+        taken = self._taken
         limit = NAMES[self.format]
         late = []
         for key, (namespace, name) in wishes.items():

@@ -62,6 +62,17 @@ class Translation:
     losses: tuple[Loss, ...]
     streams: bool
 
+    @property
+    def content_type(self) -> str:
+        """Of the stream that the agent gets; Gemini without `alt=sse` is one JSON array, piece by piece."""
+        array = self.agent.format is WireFormat.GEMINI and "alt=sse" not in self.path.partition("?")[2]
+        return JSON_TYPE if array else self.agent.content_type
+
+    @property
+    def names_answers(self) -> bool:
+        """Whether answers get ids of ours: what an agent of Responses may go on from, we have to find again."""
+        return self.agent.format is WireFormat.RESPONSES
+
     def context(self, answer_id: str, model: str, estimated_input: int, created: int) -> AnswerContext:
         """What the answer is rendered with."""
         return AnswerContext(self.conversation, self.path, model, answer_id, estimated_input, created)
@@ -115,6 +126,7 @@ class StreamTranslation:
         self._reader = ToolCallReader() if translation.fitted.prompted else None
         self._restorer = Restorer(translation.conversation, translation.fitted, translation.agent.format)
         self._renderer = translation.agent.renderer(context)
+        self._names = translation.names_answers
         self._kept = Accumulator() if keep else None
         self.usage: Usage | None = None
         self.model = ""
@@ -158,6 +170,8 @@ class StreamTranslation:
             return b""
         for event in events:
             self._note(event)
+        if self._names:
+            events = [replace(event, id="") if isinstance(event, Started) else event for event in events]
         if self._reader is not None:
             events = self._reader.feed(events)
         out = bytearray()
@@ -214,10 +228,12 @@ def _rendered(translation: Translation, context: AnswerContext, found: Json) -> 
     reply = translation.provider.parse_reply(found)
     seen = ToolCallReader.whole(reply) if translation.fitted.prompted else reply
     restored = Restorer(translation.conversation, translation.fitted, translation.agent.format).reply(seen)
+    if translation.names_answers:
+        restored = replace(restored, id="")
     if not translation.conversation.stream:
         answer = translation.agent.render_reply(restored, context)
         return WholeAnswer(200, write_json(answer.body), JSON_TYPE, restored, losses=answer.losses)
     renderer = translation.agent.renderer(context)
     events: list[Event] = [*events_of(restored)]
     out = b"".join(renderer.feed(event) for event in events if not isinstance(event, Ping))
-    return WholeAnswer(200, out, translation.agent.content_type, restored, losses=_each_once(renderer.losses))
+    return WholeAnswer(200, out, translation.content_type, restored, losses=_each_once(renderer.losses))

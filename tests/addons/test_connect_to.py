@@ -28,7 +28,8 @@ def test_anything_else_is_refused_with_the_form_in_the_message(text: str) -> Non
         parse_detour(text)
 
 
-def test_connections_to_the_host_arrive_at_the_detour() -> None:
+@pytest.mark.parametrize("detours", [[("vendor.invalid", 443)], [("", 443)], [("", 0)], [("vendor.invalid", 0)]])
+def test_connections_to_the_host_arrive_at_the_detour(detours: list[tuple[str, int]]) -> None:
     async def main() -> bytes:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(b"here")
@@ -36,7 +37,7 @@ def test_connections_to_the_host_arrive_at_the_detour() -> None:
 
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        install(asyncio.get_running_loop(), [Detour("vendor.invalid", 443, "127.0.0.1", port)])
+        install(asyncio.get_running_loop(), [Detour(*place, "127.0.0.1", port) for place in detours])
         reader, writer = await asyncio.open_connection("vendor.invalid", 443)
         said = await reader.read()
         writer.close()

@@ -13,7 +13,7 @@ from bodies import PATHS, compact
 from mitmproxy import http
 from mitmproxy.test import tflow
 
-from ringlet_mitm.addons import dispatch
+from ringlet_mitm.addons import intake
 from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.addons.dispatch import Dispatch
@@ -122,10 +122,56 @@ REFUSALS = {
     "Messages, no key": (MESSAGES, "minimax", {}, 401, "authentication_error", "MINIMAX_API_KEY"),
     "Chat, no key": (CHAT, "groq", {}, 401, "authentication_error", "GROQ_API_KEY"),
     "Responses, no key": (RESPONSES, "groq", {}, 401, "authentication_error", "GROQ_API_KEY"),
-    "Messages to Chat": (MESSAGES, "groq", KEYS, 400, "invalid_request_error", "'groq'"),
-    "Chat to Messages": (CHAT, "anthropic", KEYS, 400, "invalid_request_error", "'anthropic'"),
-    "Gemini to Chat": (GEMINI, "groq", KEYS, 400, "INVALID_ARGUMENT", "'groq'"),
+    "Messages to Chat, no key": (MESSAGES, "groq", {}, 401, "authentication_error", "GROQ_API_KEY"),
 }
+SEVERAL: dict[WireFormat, tuple[dict[str, Any], str, str, str]] = {
+    CHAT: (
+        {"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": 2},
+        "anthropic",
+        "invalid_request_error",
+        "n: 1",
+    ),
+    GEMINI: (
+        {"contents": [{"parts": [{"text": "hi"}]}], "generationConfig": {"candidateCount": 2}},
+        "groq",
+        "INVALID_ARGUMENT",
+        "n: 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("wire_format", SEVERAL)
+def test_what_no_translation_can_say_is_refused_in_the_agents_own_words(wire_format: WireFormat) -> None:
+    body, provider, kind, said = SEVERAL[wire_format]
+    flow = asking(wire_format, body)
+    exchange = dispatched(flow, to(provider))
+    assert exchange is not None and exchange.failure is not None and flow.response is not None
+    assert (flow.response.status_code, exchange.attempts) == (400, [])
+    found, message = error_of(wire_format, flow)
+    assert found == kind
+    assert f"'{provider}'" in message and said in message
+
+
+TRANSLATED = {
+    "Messages to Chat": (MESSAGES, "groq", "/openai/v1/chat/completions"),
+    "Chat to Messages": (CHAT, "anthropic", "/v1/messages"),
+    "Responses to Gemini": (RESPONSES, "gemini", "/v1beta/models/gemini-3.8-flash:generateContent"),
+    "Gemini to Responses": (GEMINI, "openai", "/v1/responses"),
+}
+
+
+@pytest.mark.parametrize(("wire_format", "provider", "path"), TRANSLATED.values(), ids=TRANSLATED)
+def test_a_provider_of_another_format_gets_its_own(wire_format: WireFormat, provider: str, path: str) -> None:
+    keys = {**KEYS, "OPENAI_API_KEY": "sk-ours", "ANTHROPIC_API_KEY": "sk-ours", "GEMINI_API_KEY": "sk-ours"}
+    flow = asking(wire_format, x_stainless_lang="js", anthropic_beta="x", user_agent="agent/1")
+    exchange = dispatched(flow, to(provider), keys)
+    assert exchange is not None and exchange.outbound is not None and exchange.outbound.translated
+    assert (flow.response, flow.request.path) == (None, path)
+    names = {name.lower() for name in flow.request.headers}
+    assert not names & {"x-stainless-lang", "anthropic-beta"}
+    assert flow.request.headers["user-agent"] == "agent/1"
+    assert flow.request.raw_content == exchange.outbound.body
+    assert flow.request.headers["content-length"] == str(len(exchange.outbound.body))
 
 
 @pytest.mark.parametrize(("wire_format", "provider", "keys", "status", "kind", "said"), REFUSALS.values(), ids=REFUSALS)
@@ -202,9 +248,9 @@ def test_base_url_mode(headers: dict[str, str], keys: dict[str, str], sent: str,
 
 def test_a_key_is_not_sent_to_an_address_that_is_not_its_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Endpoint("https", "api.groq.com.evil.example", 443, "/openai/v1/chat/completions")
-    lined_up = dispatch.line_up
+    lined_up = intake.line_up
     monkeypatch.setattr(
-        dispatch, "line_up", lambda *given: tuple(replace(one, endpoint=wrong) for one in lined_up(*given))
+        intake, "line_up", lambda *given: tuple(replace(one, endpoint=wrong) for one in lined_up(*given))
     )
     flow = asking(CHAT)
     dispatched(flow, to("groq"))

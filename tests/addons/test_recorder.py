@@ -10,6 +10,7 @@ from said import CHAT, MESSAGES
 from streams import MESSAGES_SAID
 
 from ringlet_mitm.addons.recorder import Recorder
+from ringlet_mitm.addons.sessions import Sessions
 from ringlet_mitm.rules.failures import Failure, FailureKind
 
 STREAMED = {"model": "asked-model", "messages": HELLO, "stream": True}
@@ -104,7 +105,7 @@ def test_a_sink_that_breaks_in_the_relay_does_not_break_the_answer(caplog: pytes
 
     way = Way()
     way.recorder = Recorder(way.recorder._bookkeeper, [full])
-    way.answer = type(way.answer)(way.recorder.record)
+    way.answer = type(way.answer)(way.recorder.record, Sessions())
     flow = flow_with(routed(MESSAGES, STREAMED, provider="minimax"), content_type=EVENTS)
     assert way.pass_on(flow, STREAM) == STREAM
     assert "disk full" in caplog.text

@@ -169,9 +169,16 @@ def test_another_routing_file_can_be_tried(work: Path, tmp_path: Path) -> None:
     assert explained(*words, stdin=json.dumps(BODY))["decision"]["model"] == "claude-haiku-4-5"
 
 
-def test_a_rule_that_needs_translation_is_said_to_be_refused(work: Path) -> None:
+def test_what_a_translation_drops_is_said_beforehand(work: Path) -> None:
+    work.write_text('[[rule]]\nmatch.always = true\nto = "groq"\nmodel = "llama-3.3-70b-versatile"\n')
+    leg = explained("-", "--profile", "work", stdin=json.dumps(BODY | {"top_k": 5}))["rewrite"][0]
+    assert (leg["translated"], leg["format"], leg["edits"]) == (True, "openai-chat", 0)
+    assert "top_k" in [loss["what"] for loss in leg["losses"]]
+
+
+def test_what_cannot_be_translated_is_said_to_be_refused(work: Path) -> None:
     work.write_text('[[rule]]\nmatch.always = true\nto = "groq"\n')
-    leg = explained("-", "--profile", "work", stdin=json.dumps(BODY))["rewrite"][0]
+    leg = explained("-", "--profile", "work", stdin=json.dumps(BODY | {"messages": 7}))["rewrite"][0]
     assert "always → groq" in leg["refusal"]
 
 

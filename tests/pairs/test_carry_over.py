@@ -14,7 +14,7 @@ PAIRS = [(agent, provider) for agent in AGENTS for provider in NAMES if agent is
 
 
 def test_the_readme_says_what_is_lost() -> None:
-    assert table() in README.read_text(encoding="utf-8"), "put the output of tests/pairs/carry_over.py into the README"
+    assert table() in README.read_text(encoding="utf-8"), "put the output of tests/carry_over.py into the README"
 
 
 @pytest.mark.parametrize("agent", AGENTS)

@@ -369,8 +369,8 @@ class TestOwnFiles:
         pytest.param(
             minimal() + '\n[paths]\nopenai-chatt = "/x"',
             "x.toml:5: paths.openai-chatt: "
-            "has to be 'anthropic-messages', 'openai-chat', 'openai-responses', 'gemini', 'ollama' or 'bedrock-converse'; "
-            "did you mean 'openai-chat'?",
+            "has to be 'anthropic-messages', 'openai-chat', 'openai-responses', 'gemini', 'ollama' "
+            "or 'bedrock-converse'; did you mean 'openai-chat'?",
             id="unknown format",
         ),
         pytest.param(

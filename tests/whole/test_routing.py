@@ -96,10 +96,10 @@ def test_usage_that_was_asked_for_is_not_hidden(proxy: RunningProxy) -> None:
     assert '"choices": []' in text
 
 
-def test_translation_that_is_not_there_is_an_error_in_the_agents_words(proxy: RunningProxy, vendor: Vendor) -> None:
+def test_what_cannot_be_translated_is_an_error_in_the_agents_words(proxy: RunningProxy, vendor: Vendor) -> None:
     before = len(vendor.seen)
     with client(proxy) as http:
-        answer = post_messages(http, messages_body().replace(b"claude-opus-4-8", b"to-groq"))
+        answer = post_messages(http, messages_body(messages=7).replace(b"claude-opus-4-8", b"to-groq"))
     error = answer.json()
     assert (answer.status_code, error["type"], error["error"]["type"]) == (400, "error", "invalid_request_error")
     assert "'model-equals → groq'" in error["error"]["message"]

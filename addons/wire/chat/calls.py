@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringlet_mitm.addons.wire.canonical import CallKind
-from ringlet_mitm.addons.wire.chat.messages import arguments_of, thought_signature
+from ringlet_mitm.addons.wire.chat.tool_calls import arguments_of, thought_signature
 
 MOST = 1000
 MOST_HELD = 1 << 20  # characters of arguments that come before their call's name

@@ -89,6 +89,7 @@ def _reasoning(name: str, *efforts: Effort, tools_or_thought: bool = False) -> F
 OPENAI = Family("OpenAI", openai=True, cache_key=True, films=False, thought=Thought.NOWHERE)
 # The first row whose pattern begins the name counts. A vendor in front (`openai/`) is a gateway's or a host's.
 ROWS: tuple[tuple[str, Family], ...] = (
+    (r"([^/]+/)*gpt-oss", Family("gpt-oss", Asking.EFFORT, films=False)),
     (r"gpt-[^/]*-search|gpt-5-search-api", replace(OPENAI, name="OpenAI search", searches=True)),
     (r"gpt-\d[.\d]*-chat", OPENAI),
     (r"gpt-5\.1", _reasoning("GPT-5.1", *FROM_NONE)),
@@ -96,7 +97,6 @@ ROWS: tuple[tuple[str, Family], ...] = (
     (r"gpt-5", _reasoning("GPT-5", Effort.MINIMAL, *GRADES)),
     (r"o[1-9](-|$)", _reasoning("OpenAI o", *GRADES)),
     (r"gpt-|chatgpt-|ft:gpt-", OPENAI),
-    (r"([^/]+/)*gpt-oss", Family("gpt-oss", Asking.EFFORT, films=False)),
     (
         r"([^/]+/)*openai/(gpt-[5-9]|o\d)",
         Family("OpenAI at a gateway", Asking.OBJECT, (*FROM_NONE, Effort.XHIGH), films=False),

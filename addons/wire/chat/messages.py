@@ -30,8 +30,8 @@ from ringlet_mitm.addons.wire.canonical import (
 )
 from ringlet_mitm.addons.wire.chat.leftovers import leftovers, restored
 from ringlet_mitm.addons.wire.chat.parts import read_content, read_mark, read_part, write_part
-from ringlet_mitm.addons.wire.chat.thinking import GAP, PART, thinking_fields, thoughts_in
-from ringlet_mitm.addons.wire.codec import write_json
+from ringlet_mitm.addons.wire.chat.thinking import GAP, thinking_fields, thoughts_in
+from ringlet_mitm.addons.wire.chat.tool_calls import read_call, write_call
 from ringlet_mitm.rules.shapes import WireFormat
 
 CHAT = WireFormat.CHAT
@@ -39,6 +39,11 @@ ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "assistant": Role.ASSI
 RESULTS = frozenset(("tool", "function"))
 FAILED = "Error: "
 OWN = Native(CHAT, {})
+USUAL = {
+    "user": {"role", "content"},
+    "system": {"role", "content"},
+    "tool": {"role", "content", "tool_call_id"},
+}
 
 
 class MessageReader:
@@ -50,24 +55,20 @@ class MessageReader:
 
     def read(self, said: Mapping[str, Any]) -> Message:
         """The message, with what it says beyond."""
-        role, content = said.get("role"), said.get("content")
+        role = said.get("role")
         role = role if isinstance(role, str) else ""
-        if len(said) == 2 and type(content) is str and content and role in ("user", "system"):
-            self._position += 1
-            return Message(ROLES.get(role, Role.USER), (Text(content),), OWN)  # most messages; nothing is left of them
         if role in RESULTS:
-            message = Message(Role.USER, (self._result(said),))
-            call_id = said.get("tool_call_id")
-            if len(said) == 3 and type(content) is str and type(call_id) is str and call_id and role == "tool":
-                self._position += 1
-                return Message(Role.USER, message.blocks, OWN)
+            message = Message(Role.USER, (self._result(said),), OWN)
         elif role == "assistant":
             blocks = assistant_blocks(said, f"{self._position}")
             self._waiting = [block for block in blocks if isinstance(block, ToolCall)]
-            message = Message(Role.ASSISTANT, blocks)
+            message = Message(Role.ASSISTANT, blocks, OWN)
         else:
-            message = Message(ROLES.get(role, Role.USER), _marked(read_content(content), said))
+            blocks = _marked(read_content(said.get("content")), said)
+            message = Message(ROLES.get(role, Role.USER), blocks, OWN)
         self._position += 1
+        if _is_usual(said, role):
+            return message
         return Message(message.role, message.blocks, leftovers(said, write_message(message)))
 
     def _result(self, said: Mapping[str, Any]) -> ToolResult:
@@ -96,6 +97,14 @@ class MessageReader:
         return fitting[0]
 
 
+def _is_usual(said: Mapping[str, Any], role: str) -> bool:
+    """Whether it is like most messages, of which nothing is left; saves the comparison."""
+    if set(said) != USUAL.get(role):
+        return False
+    content, call_id = said["content"], said.get("tool_call_id", "-")
+    return type(content) is str and content != "" and type(call_id) is str and call_id != ""
+
+
 def assistant_blocks(said: Mapping[str, Any], place: str) -> tuple[Block, ...]:
     """What the model said: thinking, text, pictures, calls. `place` makes ids for calls that have none."""
     blocks: list[Block] = [*thoughts_in(said), *_marked(read_content(said.get("content")), said)]
@@ -114,58 +123,6 @@ def assistant_blocks(said: Mapping[str, Any], place: str) -> tuple[Block, ...]:
     if isinstance(legacy, dict) and not calls:
         blocks += read_call({"function": legacy}, f"call_{place}")
     return tuple(blocks)
-
-
-def read_call(said: Mapping[str, Any], spare_id: str) -> list[Block]:
-    """A call, with the thought signature that Google hangs on it in front."""
-    if (plain := _plain_call(said)) is not None:
-        return [plain]
-    kind = CallKind.CUSTOM if said.get("type") == "custom" or "custom" in said else CallKind.FUNCTION
-    inner = said.get(kind.value)
-    inner = inner if isinstance(inner, dict) else {}
-    name, call_id = inner.get("name"), said.get("id")
-    call = ToolCall(
-        id=call_id if isinstance(call_id, str) and call_id else spare_id,
-        name=name if isinstance(name, str) else "",
-        arguments=arguments_of(inner.get("input" if kind is CallKind.CUSTOM else "arguments")),
-        kind=kind,
-        cache=read_mark(said),
-    )
-    signature = thought_signature(said)
-    left = leftovers(said, _written_call(call, signature))
-    call = replace(call, native=left) if left.fields else call
-    return [Thinking("", signature, WireFormat.GEMINI), call] if signature else [call]
-
-
-def _plain_call(said: Mapping[str, Any]) -> ToolCall | None:
-    """A call as nearly all are, of which nothing is left."""
-    inner = said.get("function")
-    if len(said) != 3 or said.get("type") != "function" or not isinstance(inner, dict) or len(inner) != 2:
-        return None
-    call_id, name, arguments = said.get("id"), inner.get("name"), inner.get("arguments")
-    if type(call_id) is str and type(name) is str and type(arguments) is str and call_id and arguments:
-        return ToolCall(call_id, name, arguments)
-    return None
-
-
-def arguments_of(said: Any) -> str:
-    """Arguments as text; some servers give the object itself."""
-    if isinstance(said, str):
-        return said
-    return write_json(said).decode() if isinstance(said, dict) else ""
-
-
-def thought_signature(said: Mapping[str, Any]) -> str:
-    """Google's thought signature on a call or delta, "" for none."""
-    extra = said.get("extra_content")
-    google = extra.get("google") if isinstance(extra, dict) else None
-    found = google.get("thought_signature") if isinstance(google, dict) else None
-    return found if isinstance(found, str) else ""
-
-
-def write_call(call: ToolCall, signature: str = "") -> Json:
-    """A call, with Google's thought signature where it has one."""
-    return restored(_written_call(call, signature), call.native)
 
 
 def write_message(message: Message) -> Json:
@@ -258,15 +215,6 @@ def _written_result(result: ToolResult) -> Json:
     return {"role": "tool", "tool_call_id": result.call_id, "content": content}
 
 
-def _written_call(call: ToolCall, signature: str) -> Json:
-    """A call without arguments has an empty object of them: agents and vendors parse what is there."""
-    custom = call.kind is CallKind.CUSTOM
-    inner = {"input": call.arguments} if custom else {"arguments": call.arguments or "{}"}
-    kind = "custom" if custom else "function"
-    written: Json = {"id": call.id, "type": kind, kind: {"name": call.name, **inner}}
-    return {**written, "extra_content": {"google": {"thought_signature": signature}}} if signature else written
-
-
 def _marked(blocks: Iterable[Block], said: Mapping[str, Any]) -> tuple[Block, ...]:
     """The blocks, the last one with the cache breakpoint of the whole message."""
     found = tuple(blocks)
@@ -274,20 +222,3 @@ def _marked(blocks: Iterable[Block], said: Mapping[str, Any]) -> tuple[Block, ..
     if mark is None or not found or not isinstance(found[-1], Text | Media):
         return found
     return (*found[:-1], replace(found[-1], cache=mark))
-
-
-__all__ = [
-    "PART",
-    "MessageReader",
-    "arguments_of",
-    "assistant_blocks",
-    "assistant_message",
-    "is_plain",
-    "read_call",
-    "signs_call",
-    "spoken",
-    "thought_signature",
-    "write_call",
-    "write_image",
-    "write_message",
-]

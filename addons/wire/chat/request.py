@@ -27,7 +27,7 @@ from ringlet_mitm.addons.wire.chat.options import (
     write_answer_format,
     write_options,
 )
-from ringlet_mitm.addons.wire.chat.parts import MARK, read_mark, write_mark
+from ringlet_mitm.addons.wire.chat.parts import read_mark, write_mark
 from ringlet_mitm.addons.wire.chat.reasoning import is_off, read_reasoning, write_reasoning
 from ringlet_mitm.addons.wire.chat.tools import read_choice, read_tools, write_choice, write_tools
 from ringlet_mitm.addons.wire.chat.transcript import transcript
@@ -143,6 +143,3 @@ def _with_schema(messages: list[Message], form: AnswerFormat, losses: Mapping[st
     if messages and messages[0].role is Role.SYSTEM:
         return [replace(messages[0], blocks=(*messages[0].blocks, Text(text)), native=None), *messages[1:]]
     return [Message(Role.SYSTEM, (Text(text),)), *messages]
-
-
-__all__ = ["MARK", "parse_request", "render_request"]

@@ -15,7 +15,6 @@ from ringlet_mitm.addons.wire.gemini.answer import AnswerParts, candidate, estim
 from ringlet_mitm.addons.wire.gemini.fields import (
     GEMINI,
     Whole,
-    extended,
     field,
     inner,
     leftover,
@@ -104,13 +103,13 @@ def _reply(body: Json) -> Reply:
 
 
 def _left(body: Json, first: Json, reply: Reply) -> Mapping[str, Any]:
-    if "candidates" not in body or not first:
-        return Whole(body)
+    if not several(body, "candidates") or body["candidates"][0] is not first:
+        return Whole(body)  # nothing that could be changed block by block
     rest = {name: value for name, value in body.items() if name != "candidates"}
     fields = leftover(rest, _top(reply))
     candidates = [leftover(first, _candidate(reply, AnswerParts([])), DEEP)]
-    candidates += [one for one in body["candidates"] if one is not first]
-    return extended(fields, {"candidates": candidates})
+    candidates += body["candidates"][1:]
+    return {**fields, "candidates": candidates}
 
 
 def _top(reply: Reply) -> Json:
@@ -139,10 +138,8 @@ def _rendered(reply: Reply, context: AnswerContext) -> Rendered:
 
 
 def _own(reply: Reply, fields: Mapping[str, Any], writer: AnswerParts) -> Json:
-    left = fields.get("candidates")
-    if not left or not isinstance(left[0], dict):
+    if isinstance(fields, Whole):
         return dict(fields)
-    written = over(_candidate(reply, writer), left[0], DEEP)
-    body = dict(fields) if isinstance(fields, Whole) else over(_top(reply), fields)
-    body["candidates"] = [written, *left[1:]]
-    return body
+    left, *others = fields.get("candidates") or ({},)
+    rest = {name: value for name, value in fields.items() if name != "candidates"}
+    return over(_top(reply), {**rest, "candidates": [over(_candidate(reply, writer), left, DEEP), *others]})

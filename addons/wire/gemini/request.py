@@ -130,6 +130,8 @@ def _own_request(conversation: Conversation) -> Rendered:
 
 
 def _request(conversation: Conversation) -> Rendered:
+    if (conversation.options.candidates or 1) > 1:
+        raise Untranslatable("several answers to one request are asked for, of which one would come back; ask for one")
     writer = Writer(generation(conversation.model), own=False)
     losses = writer.losses
     first = next(

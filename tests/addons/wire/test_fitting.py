@@ -205,9 +205,7 @@ def test_fitting_twice_changes_nothing_more(wild: Conversation, wire_format: Wir
 
 
 @given(wild_conversations(), st.sampled_from(FORMATS))
-def test_a_longer_conversation_begins_the_same(
-    wild: Conversation, wire_format: WireFormat, data: st.DataObject
-) -> None:
+def test_a_longer_conversation_begins_the_same(wild: Conversation, wire_format: WireFormat) -> None:
     """Ids and order are alike in every turn: providers cache what is the same."""
     turn = assistant(call("call_new", "a")), user(result("call_new")), user(Text("and now?"))
     before = fit(replace(wild, messages=(*wild.messages, ASKED)), wire_format).conversation.messages

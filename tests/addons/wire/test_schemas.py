@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.genai import types
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringlet_mitm.addons.wire.schemas import fits_strict, fitted_schema, json_schema, openapi_schema
@@ -404,7 +404,12 @@ ANY = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(["type", "properties", "anyOf", "allOf", "$ref", "$defs", "enum"]), ANY))
+@settings(max_examples=400)
+@given(
+    st.dictionaries(
+        st.sampled_from(["type", "properties", "anyOf", "oneOf", "allOf", "$ref", "$defs", "enum", "not", "items"]), ANY
+    )
+)
 def test_nothing_crashes(schema: dict[str, Any]) -> None:
     before = json.dumps(schema)
     for wire_format in WireFormat:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from made_up import VALUES
 from strict_types import validator
 
+from ringlet_mitm.addons.wire.anthropic.arranging import EMPTY_ERROR
 from ringlet_mitm.addons.wire.anthropic.families import family_of
 from ringlet_mitm.addons.wire.anthropic.options import SAMPLING
 from ringlet_mitm.addons.wire.anthropic.request import parse_request, render_request
@@ -24,11 +25,13 @@ from ringlet_mitm.addons.wire.canonical import (
     CacheMark,
     Conversation,
     Json,
+    Media,
     Message,
     Options,
     Role,
     Text,
     Thinking,
+    Tool,
     ToolCall,
     ToolResult,
 )
@@ -37,13 +40,18 @@ from ringlet_mitm.rules.shapes import WireFormat
 
 PATH = "/v1/messages"
 CAPTURED = {
-    name: json.loads(request.body)
-    for name, request in captures().items()
-    if name.startswith(("claude", "opencode-0"))
+    name: json.loads(request.body) for name, request in captures().items() if name.startswith(("claude", "opencode-0"))
 }
 EPHEMERAL = {"type": "ephemeral"}
 HI: Json = {"role": "user", "content": "hi"}
-MODELS = ["claude-sonnet-4-5", "claude-opus-4-8", "claude-opus-5", "claude-opus-5-5", "claude-3-5-haiku-latest", "kimi-k2"]
+MODELS = [
+    "claude-sonnet-4-5",
+    "claude-opus-4-8",
+    "claude-opus-5",
+    "claude-opus-5-5",
+    "claude-3-5-haiku-latest",
+    "kimi-k2",
+]
 HAS_CONFIG = "output_config" in plain_params.MessageCreateParamsBase.__annotations__
 PARAMS = plain_params if HAS_CONFIG else beta_params
 KNOWN = PARAMS.MessageCreateParamsBase.__annotations__  # of the second API version without temperature and the like
@@ -293,7 +301,9 @@ def refused(body: Json) -> list[str]:
         kinds = [block.get("type") == "tool_result" for block in message["content"]]
         if not kinds or kinds != sorted(kinds, reverse=True):
             found.append("an empty message, or results behind other things")
-        if message["role"] == "assistant" and {"image", "document"} & {block.get("type") for block in message["content"]}:
+        if message["role"] == "assistant" and {"image", "document"} & {
+            block.get("type") for block in message["content"]
+        }:
             found.append("a medium of the assistant")
     last = messages[-1]["content"][-1]
     if roles[-1] == "assistant" and last.get("type") == "text" and last["text"] != last["text"].rstrip():
@@ -354,32 +364,27 @@ def test_what_comes_out_of_order_is_put_in_order(conversation: Conversation, mod
 
 @given(conversations(images=True))
 def test_nothing_said_is_lost_on_the_way_here(conversation: Conversation) -> None:
-    again = parse_request(render_request(replace(conversation, model="claude-sonnet-4-5")).body, PATH)
+    asked_for = replace(conversation, model="claude-sonnet-4-5", answer_format=None)
+    again = parse_request(render_request(asked_for).body, PATH)
     assert _said(again) == _said(conversation)
-    assert [tool.name for tool in again.tools if not hasattr(tool, "data")] == _tool_names(conversation)
+    offered = [tool.name for tool in conversation.tools if isinstance(tool, Tool)]
+    assert [tool.name for tool in again.tools if isinstance(tool, Tool)] == offered
 
 
 def _said(conversation: Conversation) -> list[Any]:
-    """Texts, calls and results, whatever message they are in."""
-    found: list[Any] = [block.text for block in conversation.system if isinstance(block, Text) and block.text.strip()]
-    found = found[: sum(isinstance(block, Text) for block in conversation.system)]
-    skip = {"Continue."}
+    """Texts, pictures, calls and results, whatever message they are in."""
+    found: list[Any] = [block.text for block in conversation.system if isinstance(block, Text)]
     for message in conversation.messages:
         for block in message.blocks:
             match block:
-                case Text(text) if text not in skip and text.strip():
-                    found.append(text.rstrip())
+                case Text(text) | Media(data=text):
+                    found.append(text)
                 case ToolCall(call_id, name, arguments):
                     found.append((call_id, name, json.loads(arguments)))
                 case ToolResult(call_id, content):
-                    texts = [part.text for part in content if isinstance(part, Text) and part.text.strip()]
-                    found.append((call_id, [text for text in texts if not text.startswith("The tool failed")]))
-    instruction = ("Answer with a single JSON",)
-    return [item for item in found if not (isinstance(item, str) and item.startswith(instruction))]
-
-
-def _tool_names(conversation: Conversation) -> list[str]:
-    return [tool.name for tool in conversation.tools if not hasattr(tool, "data")]
+                    parts = [getattr(part, "text", getattr(part, "data", "")) for part in content]
+                    found.append((call_id, [part for part in parts if part != EMPTY_ERROR.text]))
+    return found
 
 
 LONG = Conversation(
@@ -434,7 +439,11 @@ def test_half_a_megabyte_takes_ten_milliseconds() -> None:
     turns = []
     for at in range(150):
         call = {"type": "tool_use", "id": f"toolu_{at}", "name": "Bash", "input": {"command": "ls " * 400}}
-        back = {"type": "tool_result", "tool_use_id": f"toolu_{at}", "content": [{"type": "text", "text": "word " * 400}]}
+        back = {
+            "type": "tool_result",
+            "tool_use_id": f"toolu_{at}",
+            "content": [{"type": "text", "text": "word " * 400}],
+        }
         turns += [{"role": "assistant", "content": [TEXT, call]}, {"role": "user", "content": [back]}]
     body = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": [HI, *turns], "tools": [TOOL]}
     assert len(write_json(body)) > 500_000

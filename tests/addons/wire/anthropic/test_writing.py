@@ -117,7 +117,9 @@ def test_calls_side_by_side_come_one_after_the_other() -> None:
 
 
 def test_blocks_still_open_end_with_the_answer() -> None:
-    found = written(BEGIN, BlockStarted(0, CALL_A), BlockStarted(1, CALL_B), Delta(1, "{}"), Finished(Stop.END), Ended())
+    found = written(
+        BEGIN, BlockStarted(0, CALL_A), BlockStarted(1, CALL_B), Delta(1, "{}"), Finished(Stop.END), Ended()
+    )
     assert kinds(found)[1:-2] == ["start", "stop", "start", "delta", "stop"]
     assert found[-2]["delta"]["stop_reason"] == "tool_use"
 
@@ -249,14 +251,14 @@ class Vendor:
     def streamed(self, body: bytes) -> Json:
         """The message that the vendor's SDK puts together."""
         self.body, self.kind = body, "text/event-stream"
-        with self.client.messages.stream(model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}]) as stream:
+        with self.client.messages.stream(
+            model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}]
+        ) as stream:
             return _plain(stream.get_final_message())
 
     def whole(self, body: Json) -> Json:
         self.body, self.kind = json.dumps(body).encode(), "application/json"
-        return _plain(
-            self.client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}])
-        )
+        return _plain(self.client.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "x"}]))
 
 
 def _plain(message: Any) -> Json:

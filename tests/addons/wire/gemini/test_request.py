@@ -555,6 +555,12 @@ def test_options() -> None:
     assert lost == ["one call at a time", "stop sequences", "user", "service tier", "verbosity"]
 
 
+def test_several_answers_are_refused() -> None:
+    with pytest.raises(Untranslatable, match="ask for one"):
+        asked(HELLO, options=Options(candidates=2))
+    assert "generationConfig" in asked(HELLO, options=Options(candidates=1))[0]
+
+
 def test_answer_format() -> None:
     wanted = AnswerFormat({"type": "array", "items": {"const": "x"}}, "n", strict=True)
     found, _ = asked(HELLO, answer_format=wanted)

@@ -154,11 +154,12 @@ def test_a_stream_that_breaks_off_does_not_end() -> None:
     assert not any(isinstance(event, Finished | Ended | Failed) for event in read(array(*STREAM)[:-400]))
 
 
+BLOCKED = stop_of("SAFETY", GEMINI, calls=False)
 ENDS = {
     "max tokens": ([chunk({"text": "a"}, finish="MAX_TOKENS")], Finished(Stop.MAX_TOKENS, stop_said="MAX_TOKENS")),
     "safety": (
         [chunk({"text": "a"}, finish="SAFETY")],
-        Finished(stop_of("SAFETY", GEMINI, calls=False), stop_said="SAFETY"),
+        Finished(BLOCKED, stop_said="SAFETY"),
     ),
     "a malformed call": (
         [{"candidates": [{"content": {}, "finishReason": "MALFORMED_FUNCTION_CALL"}]}],
@@ -513,6 +514,30 @@ WHOLE = {
 @pytest.mark.parametrize("case", WHOLE)
 def test_identity_of_answers(case: str) -> None:
     assert render_reply(parse_reply(WHOLE[case]), context()).body == WHOLE[case]
+
+
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+PART = st.dictionaries(st.sampled_from(["text", "thought", "thoughtSignature", "functionCall", "x"]), JSONS, max_size=3)
+CONTENTS = st.fixed_dictionaries({}, optional={"parts": st.lists(PART | JSONS, max_size=3), "role": JSONS})
+CANDIDATE = st.fixed_dictionaries(
+    {}, optional={"content": CONTENTS | JSONS, "index": JSONS, "finishReason": JSONS | st.just("STOP")}
+)
+ANSWERS = st.fixed_dictionaries(
+    {"candidates": st.lists(CANDIDATE | JSONS, min_size=1, max_size=3)},
+    optional=dict.fromkeys(("usageMetadata", "responseId", "modelVersion", "promptFeedback", "x"), JSONS),
+)
+
+
+@settings(max_examples=200)
+@given(ANSWERS)
+def test_identity_of_any_answer(body: dict[str, Any]) -> None:
+    rendered = render_reply(parse_reply(body), context()).body
+    assert json.dumps(rendered, sort_keys=True) == json.dumps(body, sort_keys=True)
+    read(sse(body))
 
 
 def test_what_an_answer_means() -> None:

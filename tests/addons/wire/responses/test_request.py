@@ -237,20 +237,7 @@ def test_any_request_comes_back(body: Body) -> None:
 @given(
     st.fixed_dictionaries(
         {},
-        optional={
-            key: VALUES
-            for key in (
-                "model",
-                "instructions",
-                "tools",
-                "tool_choice",
-                "reasoning",
-                "text",
-                "include",
-                "store",
-                "user",
-            )
-        }
+        optional=dict.fromkeys(("model", "instructions", "tools", "tool_choice", "reasoning", "text", "include", "store", "user"), VALUES)
         | {"input": st.one_of(st.text(), st.lists(st.one_of(VALUES, st.sampled_from(list(ITEMS.values())))))},
     )
 )

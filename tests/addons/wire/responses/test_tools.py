@@ -131,7 +131,9 @@ def rendered(*tools: Tool | ServerTool) -> tuple[list[Body], list[str]]:
 
 
 def test_a_function_of_another_format_is_not_strict_unless_said() -> None:
-    (plain, strict), losses = rendered(Tool("f"), Tool("g", "d", {"type": "object", "additionalProperties": False}, strict=True))
+    (plain, strict), losses = rendered(
+        Tool("f"), Tool("g", "d", {"type": "object", "additionalProperties": False}, strict=True)
+    )
     assert plain == {
         "type": "function",
         "name": "f",

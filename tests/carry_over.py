@@ -1,6 +1,6 @@
 """What a request with everything in it loses from each format to each other, as the README's table.
 
-`python tests/pairs/carry_over.py` prints it; `test_carry_over.py` holds the README to it.
+`python tests/carry_over.py` prints it; `test_carry_over.py` holds the README to it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 from ringlet_mitm.addons.wire.translator import Translation, Wanted, parse, translate
 from ringlet_mitm.rules.shapes import WireFormat
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "pairs"
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "pairs"
 AGENTS = {
     WireFormat.MESSAGES: "messages",
     WireFormat.CHAT: "chat",
