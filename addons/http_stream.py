@@ -17,16 +17,14 @@ from mitmproxy import http
 from mitmproxy.flow import Error
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import http as layers
-from mitmproxy.proxy.layers.http import (
-    HttpErrorHook,
-    HttpResponseHook,
-    HttpStream,
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import (
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
-    SendHttp,
 )
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 
 @dataclass(slots=True)
@@ -111,4 +109,4 @@ class PatientStream(HttpStream):
         self.client_state = self.server_state = self.state_errored
         yield SendHttp(ResponseData(self.stream_id, found.broken()), self.context.client)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-        yield layers.DropStream(self.stream_id)
+        yield DropStream(self.stream_id)

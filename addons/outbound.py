@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ringlet_mitm.addons.credentials.agent_headers import query_without_keys, without_credentials
 from ringlet_mitm.addons.wire.canonical import Conversation, Message
+from ringlet_mitm.addons.wire.identifiers import has_seal
 from ringlet_mitm.addons.wire.translator import Translation, Wanted, parse, translate
 from ringlet_mitm.rules.errors import Untranslatable
 from ringlet_mitm.rules.peek import AgentRequest, Headers, Peek, Unreadable
@@ -110,11 +111,17 @@ def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False, re
 
 
 def needs_translation(turn: Turn, target: Target) -> bool:
-    """Whether the target speaks another format, or cannot do in this one what is asked for."""
+    """Whether the target speaks another format, or cannot take in this one what is there.
+
+    That is also thinking that another vendor gave in an earlier turn: the agent keeps it with a seal of ours for a
+    signature, which its own vendor would refuse.
+    """
     if target.format is not turn.request.format:
         return True
     if isinstance(turn.peek, Unreadable):
         return False
+    if turn.peek.sealed and has_seal(turn.request.body):
+        return True
     features, able = turn.peek.features, target.capabilities
     return (
         (features.tools > 0 and not able.native_tool_calling)

@@ -20,7 +20,7 @@ from ringlet_mitm.rules.shapes import Headers, WireFormat, is_enveloped
 from ringlet_mitm.rules.skeleton import Skeleton, take_apart, text
 from ringlet_mitm.rules.spots import Span, span_in
 from ringlet_mitm.rules.tokens import TextParts, TokenBounds, bounds
-from ringlet_mitm.rules.turns import carries_tool_result, first_words, has_system_message, pictures, tools_offered
+from ringlet_mitm.rules.turns import carries_tool_result, contents, first_words, has_system_message, tools_offered
 
 __all__ = ["AgentRequest", "Headers", "Peek", "RequestFeatures", "Span", "Spans", "Unreadable", "peek"]
 
@@ -99,11 +99,12 @@ class RequestFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Peek:
-    """All that one pass over a body gives."""
+    """All that one pass over a body gives; `sealed` where there may be a signature sealed by us in it."""
 
     features: RequestFeatures
     spans: Spans
     parts: TextParts
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,8 @@ def peek(request: AgentRequest, provider_of: ProviderOf) -> Peek | Unreadable:
     system = found.raw(shape.system)
     segments = [raw for raw in (system, *_schemas(found), *tools, *messages) if raw is not None]
     digests = tuple(map(xxh3_128_digest, segments))
-    images, image_tokens = pictures(request.format, segments, digests)
-    parts = TextParts(tuple(segments), image_tokens, digests)
+    inside = contents(request.format, segments, digests)
+    parts = TextParts(tuple(segments), inside.tokens, digests)
     headers = _lowered(request.headers)
     agent = recognise(headers)
     features = RequestFeatures(
@@ -140,7 +141,7 @@ def peek(request: AgentRequest, provider_of: ProviderOf) -> Peek | Unreadable:
         tool_result=carries_tool_result(messages),
         has_system=(system is not None and len(system) > 2) or has_system_message(messages),
         thinking=_thinks(found.value(shape.thinking)),
-        images=images,
+        images=inside.images,
         max_output_tokens=_whole(found.value(shape.max_tokens)),
         agent=agent,
         session=session_of(agent, headers) or _session(found, agent, system, messages),
@@ -148,7 +149,7 @@ def peek(request: AgentRequest, provider_of: ProviderOf) -> Peek | Unreadable:
         token_bounds=bounds(parts),
         headers=request.headers,
     )
-    return Peek(features, _spans(found), parts)
+    return Peek(features, _spans(found), parts, inside.sealed)
 
 
 def _lowered(headers: Headers) -> Mapping[str, str]:

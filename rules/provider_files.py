@@ -42,6 +42,9 @@ SHAPE_DEFAULTS: dict[str, ShapeDefaults] = {
     ),
     "openai": ShapeDefaults(WireFormat.CHAT, "/chat/completions", "bearer", "openai_compatible"),
     "gemini": ShapeDefaults(WireFormat.GEMINI, "/v1beta/models/{model}:{method}", "x-goog-api-key", "gemini"),
+    "ollama": ShapeDefaults(WireFormat.OLLAMA, "/api/chat", "none", "ollama"),
+    # Bedrock's API keys are bearer tokens; requests signed with IAM credentials are another matter.
+    "converse": ShapeDefaults(WireFormat.CONVERSE, "/model/{model}/{method}", "bearer", "converse"),
 }
 
 
@@ -63,7 +66,7 @@ class ProviderFile:
     """
 
     name: str = ""
-    shape: Literal["anthropic", "openai", "gemini"] | None = None
+    shape: Literal["anthropic", "openai", "gemini", "ollama", "converse"] | None = None
     endpoint: str = ""
     key_env: str | tuple[str, ...] = ()
     default_model: str | None = None

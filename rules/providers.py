@@ -268,13 +268,30 @@ def _spec(file: ProviderFile, source: str, environ: Mapping[str, str]) -> Provid
 
 
 def _base_url(file: ProviderFile, environ: Mapping[str, str]) -> str:
-    override = environ.get(file.base_url_env or "", "").strip()
+    override = _with_scheme(environ.get(file.base_url_env or "", "").strip(), file.endpoint)
     if override:
         try:
             check_url(override, insecure=file.insecure)
         except ConfigError as error:
             raise ConfigError(error.message, key=file.base_url_env) from None
     return (override or file.endpoint).rstrip("/")
+
+
+def _with_scheme(override: str, endpoint: str) -> str:
+    """`override`, a server's own address made whole where `endpoint` is on this machine.
+
+    Who runs Ollama says where it listens in the variable that says where to find it: `0.0.0.0`, `:11434`, `box:8080`.
+    """
+    usual = urlsplit(endpoint)
+    if not override or "://" in override or not is_local(usual.hostname or ""):
+        return override
+    try:
+        said = urlsplit(f"//{override}")
+        port = said.port or usual.port
+    except ValueError:
+        return override
+    host = said.hostname if said.hostname not in (None, "0.0.0.0", "::") else usual.hostname
+    return f"{usual.scheme}://{f'[{host}]' if ':' in str(host) else host}:{port}{said.path}"
 
 
 def _join(base: str, path: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired
 
 from bodies import png
 from pydantic import ConfigDict, TypeAdapter
+from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
 from ringlet_mitm.addons.wire.canonical import Conversation, Json, Message
 from ringlet_mitm.addons.wire.ollama.request import render_request

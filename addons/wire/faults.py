@@ -1,7 +1,7 @@
 """Errors in vendors' words: their error objects as `ProviderError`, and ours in the agent's own format.
 
 The kinds are decided by what the error object says first, and by the HTTP status where it says nothing known. Sources:
-Anthropic API "Errors", OpenAI "Error codes", Gemini API "Troubleshooting", Groq "Error codes", accessed 2026-11-21.
+Anthropic API "Errors", OpenAI "Error codes", Gemini API "Troubleshooting", Groq "Error codes", Bedrock "Converse, Errors", accessed 2026-11-21.
 """
 
 from __future__ import annotations
@@ -46,6 +46,16 @@ WORDS: dict[str, FailureKind] = {
     "server_error": FailureKind.SERVER_ERROR,
     "internal_server_error": FailureKind.SERVER_ERROR,
     "internal": FailureKind.SERVER_ERROR,
+    "throttlingexception": FailureKind.RATE_LIMITED,
+    "serviceunavailableexception": FailureKind.OVERLOADED,
+    "modelnotreadyexception": FailureKind.OVERLOADED,
+    "accessdeniedexception": FailureKind.AUTH,
+    "unrecognizedclientexception": FailureKind.AUTH,
+    "resourcenotfoundexception": FailureKind.NO_SUCH_MODEL,
+    "modeltimeoutexception": FailureKind.TIMED_OUT,
+    "internalserverexception": FailureKind.SERVER_ERROR,
+    "modelstreamerrorexception": FailureKind.SERVER_ERROR,
+    "modelerrorexception": FailureKind.SERVER_ERROR,
 }
 
 # Said only in the text, with a type that says nothing (Anthropic: invalid_request_error). "Exceeded your current quota"
@@ -54,6 +64,8 @@ PHRASES: dict[str, FailureKind] = {
     "prompt is too long": FailureKind.CONTEXT_WINDOW,
     "maximum context length": FailureKind.CONTEXT_WINDOW,
     "exceeds the maximum number of tokens": FailureKind.CONTEXT_WINDOW,
+    "input is too long for requested model": FailureKind.CONTEXT_WINDOW,
+    "provided model identifier is invalid": FailureKind.NO_SUCH_MODEL,
     "credit balance is too low": FailureKind.QUOTA,
     "api key not valid": FailureKind.AUTH,
 }
@@ -107,7 +119,7 @@ def error_in(said: Any) -> ProviderError | None:
         return None
     found = said.get("error")
     if not found:
-        return None
+        return _bare(said)
     if isinstance(found, str):
         return ProviderError("error", found)
     if not isinstance(found, dict):
@@ -115,6 +127,17 @@ def error_in(said: Any) -> ProviderError | None:
     kind = found.get("status") or found.get("type") or "error"
     code = found.get("code")
     return ProviderError(str(kind), str(found.get("message", "")), None if code is None else str(code))
+
+
+def _bare(said: dict[str, Any]) -> ProviderError | None:
+    """AWS's: a text with nothing around it, its type in `__type` or only in a header."""
+    text = said.get("message", said.get("Message"))
+    if not isinstance(text, str) or said.keys() - BARE:
+        return None
+    return ProviderError(str(said.get("__type") or "error").rpartition("#")[2], text)
+
+
+BARE = {"message", "Message", "__type", "originalStatusCode", "originalMessage", "resourceName"}
 
 
 # Our kind in each format's words: status, type, code. The agent's retries and its compaction hang on them.

@@ -160,4 +160,4 @@ class _Cleaning:
             return media
         self._losses.setdefault(word, "the model cannot see; a note stands in its place")
         name = f" ({media.name})" if media.name else ""
-        return Text(f"[Here was a picture{name}, which you cannot see.]", cache=media.cache)
+        return Text(f"[Left out here: {word}{name}. You cannot see it.]", cache=media.cache)

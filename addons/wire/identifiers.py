@@ -17,15 +17,18 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cache
 
-from ringlet_mitm.rules.shapes import WireFormat
+from ringlet_mitm.rules.shapes import SEAL, SEAL_MARKS, WireFormat
 
-SEAL = "ringlet"
-_SEAL_BEGIN = f"{SEAL}."
-# How every sealed text begins as base64: the 11th digit is of the dot and of the lower-case letter behind it.
-_BASE64_BEGIN = "cmluZ2xldC5"
+_SEAL_BEGIN, _BASE64_BEGIN = (mark.decode() for mark in SEAL_MARKS)
 _FORMATS = {wire_format.value: wire_format for wire_format in WireFormat}
 _HASH_DIGITS = 12
+
+
+@cache
+def _whole(begin: str, follow: str) -> re.Pattern[str]:
+    return re.compile(f"[{begin}][{follow}]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Limit:
         """Whether `text` can stay as it is."""
         if not text:
             return self.blank
-        return len(text) <= self.length and re.fullmatch(f"[{self.begin}][{self.follow}]*", text) is not None
+        return len(text) <= self.length and _whole(self.begin, self.follow).fullmatch(text) is not None
 
     def cleaned(self, text: str) -> str:
         """`text` with an underscore for what is refused; of any length."""
@@ -111,6 +114,14 @@ def unseal(text: str) -> tuple[WireFormat, str] | None:
 
 
 _URL_SAFE = str.maketrans("-_", "+/")
+_SEALED = re.compile(rf"{SEAL}\.(?:{'|'.join(map(re.escape, _FORMATS))})\.".encode())
+
+
+def has_seal(body: bytes) -> bool:
+    """Whether a request's JSON has a sealed signature in it, or may have one in base64; 1 ms for 500 KB."""
+    if _BASE64_BEGIN.encode() in body:
+        return True
+    return _SEAL_BEGIN.encode() in body and _SEALED.search(body) is not None
 
 
 def fitting_id(call_id: str, wire_format: WireFormat) -> str:

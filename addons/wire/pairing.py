@@ -14,7 +14,8 @@ A new id follows from the old one and how often it was there before, so it is th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import groupby
 
 from ringlet_mitm.addons.wire.canonical import (
     Block,
@@ -31,7 +32,7 @@ from ringlet_mitm.rules.shapes import WireFormat
 NO_RESULT = "There is no result: the call was not carried out."
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Pair:
     """A call as the agent has it and as it goes out, and its result once there is one. `turn` counts messages."""
 
@@ -62,12 +63,12 @@ def paired(messages: Sequence[Message], toolset: Toolset, wire_format: WireForma
 def _in_a_row(messages: Sequence[Message]) -> list[Message]:
     """The messages, those that the assistant says in a row as one if there is a call in them."""
     joined: list[Message] = []
-    for message in messages:
-        last = joined[-1] if joined else None
-        if last is None or not message.role is last.role is Role.ASSISTANT or not (_calls(last) or _calls(message)):
-            joined.append(message)
+    for assistants, run in groupby(messages, lambda message: message.role is Role.ASSISTANT):
+        row = list(run)
+        if assistants and len(row) > 1 and any(map(_calls, row)):
+            joined.append(Message(Role.ASSISTANT, tuple(block for message in row for block in message.blocks)))
         else:
-            joined[-1] = Message(Role.ASSISTANT, (*last.blocks, *message.blocks))
+            joined += row
     return joined
 
 
@@ -109,23 +110,35 @@ class _Pairing:
         pair = self._answered(result)
         if pair is None:
             return self._orphan(result)
-        fitted = replace(result, call_id=pair.call.id, name=pair.call.name, kind=pair.call.kind, native=None)
-        unchanged = replace(fitted, native=result.native, name=result.name) == result
-        pair.result = replace(fitted, native=result.native) if unchanged else fitted
+        call = pair.call
+        same = call.id == result.call_id and call.kind is result.kind and result.name in ("", pair.said.name)
+        native = result.native if same and call.name == pair.said.name else None
+        pair.result = ToolResult(call.id, result.content, result.is_error, call.name, call.kind, result.cache, native)
         return []
 
     def _answered(self, result: ToolResult) -> _Pair | None:
-        """The call of this id without a result, of the latest message with one, and there the first; blank ids go by
-        name."""
-        waiting = self._open.get(result.call_id, [])
-        named = [pair for pair in waiting if pair.said.name == result.name] if not result.call_id else waiting
-        waiting = named or ([] if result.name else waiting)
+        """The call that it is the result of: of the latest message with such a call, and there the first."""
+        waiting = self._waiting(result)
         if not waiting:
             return None
         latest = max(pair.turn for pair in waiting)
         pair = next(pair for pair in waiting if pair.turn == latest)
-        self._open[result.call_id].remove(pair)
+        others = self._open[pair.said.id]
+        others.remove(pair)
+        if not others:
+            del self._open[pair.said.id]
         return pair
+
+    def _waiting(self, result: ToolResult) -> list[_Pair]:
+        """The calls without a result yet that it may be of, by its id; by its tool's name where one has no id."""
+        same = self._open.get(result.call_id, [])
+        if result.call_id and same:
+            return same
+        if not result.name:
+            return same
+        blank = [self._open.get("", []), *([] if result.call_id else self._open.values())]
+        named = ([pair for pair in pairs if pair.said.name == result.name] for pairs in blank)
+        return next(filter(None, named), [])
 
     def _orphan(self, result: ToolResult) -> list[Block]:
         self._losses.setdefault("tool result without its call", "it goes as text of the user's")

@@ -60,25 +60,26 @@ def joined(walk: Walk, one: Mapping[str, Any], other: Mapping[str, Any]) -> Json
         mine, theirs = one[key], other[key]
         if mine == theirs or key in ("title", "default", "examples"):
             continue
-        join = JOINS.get(key)
-        if join is not None and type(mine) is type(theirs):
+        kind, join = JOINS.get(key, (None, max))
+        if kind is not None and isinstance(mine, kind) and isinstance(theirs, kind):
             both[key] = join(mine, theirs)
         else:
             walk.lose("schema allOf", "its parts say different things of the same")
     return both
 
 
-JOINS: dict[str, Callable[[Any, Any], Any]] = {
-    "properties": lambda mine, theirs: {**theirs, **mine},
-    "required": lambda mine, theirs: list(dict.fromkeys([*names_in(mine), *names_in(theirs)])),
-    "enum": lambda mine, theirs: [value for value in mine if value in theirs] or mine,
-    "description": lambda mine, theirs: f"{mine} {theirs}",
-    "minimum": max,
-    "maximum": min,
-    "minItems": max,
-    "maxItems": min,
-    "minLength": max,
-    "maxLength": min,
+# What two values of a keyword are together, if both are of the type that they have to be.
+JOINS: dict[str, tuple[Any, Callable[[Any, Any], Any]]] = {
+    "properties": (dict, lambda mine, theirs: {**theirs, **mine}),
+    "required": (list, lambda mine, theirs: list(dict.fromkeys([*names_in(mine), *names_in(theirs)]))),
+    "enum": (list, lambda mine, theirs: [value for value in mine if value in theirs] or mine),
+    "description": (str, lambda mine, theirs: f"{mine} {theirs}"),
+    "minimum": (int | float, max),
+    "maximum": (int | float, min),
+    "minItems": (int, max),
+    "maxItems": (int, min),
+    "minLength": (int, max),
+    "maxLength": (int, min),
 }
 
 

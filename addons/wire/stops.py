@@ -45,8 +45,8 @@ TABLE: dict[Stop, tuple[str, ...]] = {
     Stop.MAX_TOKENS:     (SHORT,           ALSO_CUT,                   CUT,         "MAX_TOKENS", "length", SHORT),
     Stop.CONTEXT_FULL:   (FULL,            "length",                   CUT,         "MAX_TOKENS", "length", FULL),
     Stop.STOP_SEQUENCE:  (HIT,             "stop",                     "completed", "STOP",       "stop",   HIT),
-    Stop.REFUSAL:        ("refusal",       FILTERED,                   "completed", "SAFETY",     "stop",   HELD),
     Stop.SAFETY:         ("refusal",       FILTERED,                   FILTERED,    BLOCKED,      "stop",   GUARDED),
+    Stop.REFUSAL:        ("refusal",       FILTERED,                   "completed", "SAFETY",     "stop",   HELD),
     Stop.PAUSE:          ("pause_turn",    "stop",                     "completed", "STOP",       "stop",   "end_turn"),
     Stop.MALFORMED_CALL: ("end_turn",      "stop",                     "completed", BROKEN,       "stop",   GARBLED),
     Stop.OTHER:          ("end_turn",      "stop",                     "completed", UNKNOWN,      "stop",   "end_turn"),
@@ -63,6 +63,7 @@ for _stop, _cells in TABLE.items():
     for _column, _cell in zip(COLUMNS, _cells, strict=True):
         for _word in _cell.split():
             _read.setdefault((_column, _word), _stop)
+_read[WireFormat.MESSAGES, "refusal"] = Stop.REFUSAL  # elsewhere the words of both mean the vendor's filter
 
 
 def stop_word(stop: Stop, wire_format: WireFormat) -> str:

@@ -112,17 +112,18 @@ class Toolset:
         namespace, name = self._sent[tool.namespace, tool.name]
         if tool.kind is CallKind.CUSTOM and not self._rich:
             tool = as_function(tool, losses)
-        if (namespace, name) == (tool.namespace, tool.name):
+        if name == tool.name and namespace == tool.namespace:
             return tool
-        return replace(tool, name=name, namespace=namespace, native=None)
+        return Tool(name, tool.description, tool.schema, tool.kind, tool.grammar, namespace, tool.strict, tool.cache)
 
     def call(self, call: ToolCall, call_id: str) -> ToolCall:
         """The call as `wire_format` has it, under another id; itself where nothing changes."""
         namespace, name = self._sent[self._key(call)]
-        changed = replace(call, id=call_id, name=name, namespace=namespace)
         if call.kind is CallKind.CUSTOM and not self._rich:
-            changed = replace(changed, kind=CallKind.FUNCTION, arguments=custom_arguments(call.arguments))
-        return call if changed == call else replace(changed, native=None)
+            return ToolCall(call_id, name, custom_arguments(call.arguments), cache=call.cache)
+        if call_id == call.id and name == call.name and namespace == call.namespace:
+            return call
+        return ToolCall(call_id, name, call.arguments, call.kind, namespace, call.cache)
 
     def choice(self, choice: ToolChoice, losses: Losses) -> ToolChoice:
         """The choice with the names that `wire_format` knows; AUTO where none of those that it names is left."""

@@ -342,3 +342,29 @@ def test_neither_headers_nor_body_show_in_logs() -> None:
     shown = repr(sent(CHAT, {"model": "the-secret-text"}, headers=HEADERS))
     assert "agents-secret" not in shown
     assert "the-secret-text" not in shown
+
+
+def test_thinking_that_another_vendor_gave_does_not_go_to_the_agents_own() -> None:
+    signed = {"type": "thinking", "thinking": "Hm.", "signature": "c2lnbmVk"}
+    foreign = {"type": "thinking", "thinking": "Well.", "signature": "ringlet.openai-responses.ZW5j"}
+    said = [{"type": "text", "text": "Hi."}]
+    body = {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 9,
+        "messages": [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": [signed, *said]},
+            {"role": "user", "content": "b"},
+            {"role": "assistant", "content": [foreign, *said]},
+            {"role": "user", "content": "c"},
+        ],
+    }
+    outbound = prepare(turn_of(asked(MESSAGES, body)), target_of(asked(MESSAGES, body)))
+    body["messages"][3]["content"] = said  # type: ignore[index]
+    assert json.loads(outbound.body) == body
+    assert [loss.what for loss in outbound.losses] == ["thinking"]
+
+
+def test_a_text_that_only_names_us_passes_untouched() -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "what is ringlet.toml, and ringlet.openai?"}]}
+    assert not prepare(turn_of(asked(MESSAGES, body)), target_of(asked(MESSAGES, body))).translated

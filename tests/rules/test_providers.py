@@ -6,9 +6,9 @@ import pytest
 
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.providers import Endpoint, KeyRef, ProviderRegistry, ProviderSpec, registry
-from ringlet_mitm.rules.shapes import WireFormat, format_of
+from ringlet_mitm.rules.shapes import SHAPES, WireFormat, format_of
 
-MESSAGES, CHAT, RESPONSES, GEMINI = tuple(WireFormat)[:4]
+MESSAGES, CHAT, RESPONSES, GEMINI, OLLAMA, CONVERSE = WireFormat
 
 BUILT_IN = ProviderRegistry.default()
 
@@ -55,6 +55,9 @@ class TestBuiltIn:
             ("groq", RESPONSES, "https://api.groq.com/openai/v1/responses"),
             ("gemini", GEMINI, "https://generativelanguage.googleapis.com/v1beta/models/{model}:{method}"),
             ("gemini", CHAT, "https://generativelanguage.googleapis.com/v1beta/openai/chat/completions"),
+            ("ollama", OLLAMA, "http://localhost:11434/api/chat"),
+            ("ollama", CHAT, "http://localhost:11434/v1/chat/completions"),
+            ("bedrock", CONVERSE, "https://bedrock-runtime.us-east-1.amazonaws.com/model/{model}/{method}"),
         ],
     )
     def test_urls_of_model_calls(self, name: str, wire_format: WireFormat, url: str) -> None:
@@ -64,15 +67,15 @@ class TestBuiltIn:
     def test_each_url_is_recognised_as_its_format(self, spec: ProviderSpec) -> None:
         for wire_format, endpoint in spec.endpoints.items():
             path = endpoint.path.replace("{model}", "m").replace("{method}", "generateContent")
-            assert format_of("POST", path) is wire_format
+            assert format_of("POST", path) is (wire_format if wire_format in SHAPES else None)
 
     @pytest.mark.parametrize("spec", BUILT_IN.list_providers(), ids=lambda spec: spec.provider_id)
-    def test_each_has_its_own_default_and_example_models_and_a_key(self, spec: ProviderSpec) -> None:
+    def test_each_has_its_own_default_and_example_models_and_a_key_unless_local(self, spec: ProviderSpec) -> None:
         assert spec.default_model is not None
         assert spec.has_model(spec.default_model)
         assert all(spec.has_model(model) for model in spec.example_models)
-        assert spec.requires_api_key
-        assert spec.key_ref is not None
+        remote = spec.connection_type != "local"
+        assert (spec.requires_api_key, spec.key_ref is not None, spec.auth != "none") == (remote, remote, remote)
         assert spec.docs_url
 
     @pytest.mark.parametrize(
@@ -84,6 +87,7 @@ class TestBuiltIn:
             ("openrouter", ("OPENROUTER_API_KEY",)),
             ("groq", ("GROQ_API_KEY",)),
             ("gemini", ("GEMINI_API_KEY", "GOOGLE_API_KEY")),
+            ("bedrock", ("AWS_BEARER_TOKEN_BEDROCK",)),
         ],
     )
     def test_variables_of_keys(self, name: str, variables: tuple[str, ...]) -> None:
@@ -112,6 +116,8 @@ class TestRegistry:
             ("Claude", "anthropic"),
             ("GPT", "openai"),
             ("google", "gemini"),
+            ("local-ollama", "ollama"),
+            ("aws-bedrock", "bedrock"),
             ("nobody", None),
         ],
     )
@@ -171,8 +177,8 @@ class TestRegistry:
 
     def test_list_providers_by_connection(self) -> None:
         both = registry({"x.toml": minimal(endpoint='"http://localhost:1234/v1"')})
-        assert [spec.provider_id for spec in both.list_providers("local")] == ["x"]
-        assert len(both.list_providers()) == len(both.list_providers("byok")) + 1
+        assert [spec.provider_id for spec in both.list_providers("local")] == ["ollama", "x"]
+        assert len(both.list_providers()) == len(both.list_providers("byok")) + 2
 
     def test_names_are_ids_and_aliases(self) -> None:
         assert {"anthropic", "claude", "groq", "google"} <= set(BUILT_IN.names())
@@ -194,6 +200,56 @@ class TestOpenRouterNames:
     )
     def test_vendors_names_become_slugs(self, asked: str, slug: str | None) -> None:
         assert BUILT_IN.require("openrouter").own_name(asked) == slug
+
+
+class TestBedrockNames:
+    @pytest.mark.parametrize(
+        ("asked", "slug"),
+        [
+            ("claude-sonnet-5-5", "global.anthropic.claude-sonnet-5-5"),
+            ("claude-opus-4-6", "global.anthropic.claude-opus-4-6-v1"),
+            ("claude-sonnet-4-5-20250929", "global.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            ("claude-haiku-4-5", "global.anthropic.claude-haiku-4-5-20251001-v1:0"),
+            ("claude-3-5-sonnet-20241022", "us.anthropic.claude-3-5-sonnet-20241022-v2:0"),
+            ("claude-3-5-haiku-20241022", "us.anthropic.claude-3-5-haiku-20241022-v1:0"),
+            ("claude-opus-4-1-20250805", "us.anthropic.claude-opus-4-1-20250805-v1:0"),
+            ("us.amazon.nova-pro-v1:0", "us.amazon.nova-pro-v1:0"),
+            ("gpt-5.5", None),
+        ],
+    )
+    def test_anthropics_names_become_inference_profiles(self, asked: str, slug: str | None) -> None:
+        assert BUILT_IN.require("bedrock").own_name(asked) == slug
+
+
+class TestOllama:
+    @pytest.mark.parametrize(
+        ("host", "url"),
+        [
+            pytest.param("", "http://localhost:11434/api/chat", id="not set"),
+            pytest.param("http://box.lan:8080", "http://box.lan:8080/api/chat", id="a URL"),
+            pytest.param("https://ollama.example/x/", "https://ollama.example/x/api/chat", id="behind a proxy"),
+            pytest.param("box.lan", "http://box.lan:11434/api/chat", id="a host"),
+            pytest.param("192.168.1.5:8080", "http://192.168.1.5:8080/api/chat", id="an address and a port"),
+            pytest.param("0.0.0.0", "http://localhost:11434/api/chat", id="where the server listens: everywhere"),
+            pytest.param("[::]:8080", "http://localhost:8080/api/chat", id="the same of IPv6"),
+            pytest.param(":8080", "http://localhost:8080/api/chat", id="a port"),
+            pytest.param("[fd00::1]:8080", "http://[fd00::1]:8080/api/chat", id="an IPv6 address"),
+        ],
+    )
+    def test_its_own_variable_says_where_it_is(self, host: str, url: str) -> None:
+        assert registry({}, {"OLLAMA_HOST": host}).require("ollama").urls[OLLAMA] == url
+
+    def test_a_variable_that_makes_no_sense_is_named(self) -> None:
+        with pytest.raises(ConfigError, match="OLLAMA_HOST: "):
+            registry({}, {"OLLAMA_HOST": "box:port"})
+
+    def test_it_has_what_is_named_like_its_models(self) -> None:
+        spec = BUILT_IN.require("ollama")
+        assert [spec.own_name(name) for name in ("qwen3:8b", "llama3.2", "claude-sonnet-5-5")] == [
+            "qwen3:8b",
+            "llama3.2",
+            None,
+        ]
 
 
 class TestOwnFiles:
@@ -229,6 +285,9 @@ class TestOwnFiles:
             ("openai", "https://h/v1/chat/completions", "https://h/v1/chat/completions"),
             ("gemini", "https://h", "https://h/v1beta/models/{model}:{method}"),
             ("gemini", "https://h/v1beta", "https://h/v1beta/models/{model}:{method}"),
+            ("ollama", "https://h", "https://h/api/chat"),
+            ("ollama", "https://h/api", "https://h/api/chat"),
+            ("converse", "https://h", "https://h/model/{model}/{method}"),
         ],
     )
     def test_endpoints_grow_the_path_of_their_shape(self, shape: str, endpoint: str, url: str) -> None:
@@ -315,7 +374,8 @@ class TestOwnFiles:
         ),
         pytest.param(
             minimal(shape='"antropic"'),
-            "x.toml:2: shape: has to be 'anthropic', 'openai' or 'gemini'; did you mean 'anthropic'?",
+            "x.toml:2: shape: has to be 'anthropic', 'openai', 'gemini', 'ollama' or 'converse'; "
+            "did you mean 'anthropic'?",
             id="unknown shape",
         ),
         pytest.param('name = "x"\nshape = "openai"', "x.toml: endpoint: is missing", id="no endpoint"),

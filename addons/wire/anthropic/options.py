@@ -92,7 +92,8 @@ def fitting_options(conversation: Conversation, family: Family, thinks: bool, lo
             "Anthropic's Messages gives one: ask for one, or route this request elsewhere"
         )
     for what in UNKNOWN:
-        if getattr(options, what) not in (None, False):
+        value = getattr(options, what)
+        if value is not None and value is not False and not (value == 0 and what in PENALTIES):
             losses.note(what, "Messages has no such setting")
     stop = tuple(dict.fromkeys(text for text in options.stop if text.strip()))
     if len(stop) < len(options.stop):
@@ -105,7 +106,8 @@ def fitting_options(conversation: Conversation, family: Family, thinks: bool, lo
     return _sampled(kept, options, family, thinks, losses)
 
 
-UNKNOWN = ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "verbosity")
+PENALTIES = ("presence_penalty", "frequency_penalty")
+UNKNOWN = ("seed", *PENALTIES, "logprobs", "top_logprobs", "verbosity")
 
 
 def fitting_length(asked: int | None, family: Family, losses: Losses) -> int:

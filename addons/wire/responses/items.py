@@ -74,10 +74,10 @@ def _parse_additional_tools(item: Mapping[str, Any]) -> Message | None:
 def parse_call(item: Mapping[str, Any], kind: CallKind) -> ToolCall | None:
     """A call of the agent's tool; None where its id, name or arguments are no texts."""
     key = CALLS[kind][1]
-    call_id, name, arguments, namespace = (item.get(field) for field in ("call_id", "name", key, "namespace"))
+    call_id, name, arguments = item.get("call_id"), item.get("name"), item.get(key)
     if not (isinstance(call_id, str) and isinstance(name, str) and isinstance(arguments, str)):
         return None
-    left = rest(item, _CALL)
+    left, namespace = rest(item, _CALL), item.get("namespace")
     other = "input" if kind is CallKind.FUNCTION else "arguments"
     if other in item:
         left[other] = item[other]

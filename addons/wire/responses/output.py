@@ -134,21 +134,22 @@ class CallItem:
     def delta(self, text: str) -> None:
         """More of the arguments."""
         self._texts.append(text)
-        self._tell("delta", "delta", text)
+        self._tell("delta", {"delta": text})
 
     def end(self) -> Json:
         """The arguments are complete. A function without any gets an empty object: agents parse what they get."""
         if not self._texts and self._kind is CallKind.FUNCTION:
             self.delta("{}")
         text = "".join(self._texts)
-        self._tell("done", self._key, text)
+        named = {"name": self._head["name"]} if self._kind is CallKind.FUNCTION else {}
+        self._tell("done", named | {self._key: text})
         item = self._head | _DONE | {self._key: text}
         self._teller.tell(ITEM_DONE, {"output_index": self._place, "item": item})
         return item
 
-    def _tell(self, what: str, key: str, text: str) -> None:
-        place = {"output_index": self._place, "item_id": self._name, key: text}
-        self._teller.tell(f"{ARGUMENTS[self._kind]}.{what}", place)
+    def _tell(self, what: str, fields: Json) -> None:
+        place = {"output_index": self._place, "item_id": self._name}
+        self._teller.tell(f"{ARGUMENTS[self._kind]}.{what}", place | fields)
 
 
 class ReasoningItem:

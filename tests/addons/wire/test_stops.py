@@ -23,6 +23,8 @@ def test_every_reason_has_a_word_in_every_format() -> None:
         (MESSAGES, "tool_use", True, Stop.TOOL_CALLS),
         (MESSAGES, "refusal", False, Stop.REFUSAL),
         (MESSAGES, "pause_turn", False, Stop.PAUSE),
+        (GEMINI, "SAFETY", False, Stop.SAFETY),
+        (CHAT, "content_filter", False, Stop.SAFETY),
         (CHAT, "length", False, Stop.MAX_TOKENS),
         (CHAT, "function_call", True, Stop.TOOL_CALLS),
         (CHAT, "stop", True, Stop.TOOL_CALLS),

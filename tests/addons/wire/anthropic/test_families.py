@@ -9,7 +9,7 @@ from ringlet_mitm.addons.wire.canonical import Effort
 @pytest.mark.parametrize(
     ("names", "most"),
     [
-        (("claude-3-haiku-20240307", "claude-2.1", "claude-instant-1.2"), 4096),
+        (("claude-3-haiku-20240307", "claude-2.1"), 4096),
         (("claude-3-5-sonnet-20241022", "claude-3-5-haiku-latest", "anthropic/claude-3.5-sonnet"), 8192),
         (("claude-opus-4-20250514", "claude-opus-4-1-20250805"), 32_000),
         (("claude-3-7-sonnet-20250219", "claude-sonnet-4-20250514", "claude-haiku-4-5", "claude-opus-4-5"), 64_000),

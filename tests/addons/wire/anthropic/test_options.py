@@ -83,7 +83,8 @@ def test_the_user() -> None:
 
 
 def test_what_messages_does_not_know_is_told() -> None:
-    asked = {"seed": 0, "logprobs": True, "top_logprobs": 2, "presence_penalty": 0.5, "verbosity": "low"}
+    asked = {"seed": 0, "logprobs": True, "top_logprobs": 2, "presence_penalty": 0.5, "frequency_penalty": 0.0}
+    asked["verbosity"] = "low"
     assert fitted(**asked) == ({}, ["seed", "presence_penalty", "logprobs", "top_logprobs", "verbosity"])
 
 

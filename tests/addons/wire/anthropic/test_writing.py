@@ -33,6 +33,7 @@ from ringlet_mitm.addons.wire.canonical import (
     Ping,
     Reasoning,
     Refusal,
+    Reply,
     Signed,
     Started,
     Stop,
@@ -216,7 +217,7 @@ def test_an_event_takes_a_tenth_of_a_millisecond() -> None:
     begin = time.process_time()
     for event in TURN:
         renderer.feed(event)
-    assert (time.process_time() - begin) / len(TURN) < 0.0001  # 0.000003 measured
+    assert (time.process_time() - begin) / len(TURN) < 0.0001  # 0.0000025 measured
 
 
 class Vendor:
@@ -278,11 +279,17 @@ def vendor() -> Iterator[Vendor]:
     found.server.server_close()
 
 
+def _has_whole_characters(reply: Reply) -> bool:
+    """The SDK itself refuses half a surrogate pair, escaped, in the arguments of a call."""
+    calls = [json.loads(block.arguments) for block in reply.blocks if isinstance(block, ToolCall)]
+    return not any("\ud800" <= letter <= "\udfff" for letter in json.dumps(calls, ensure_ascii=False))
+
+
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 @pytest.mark.parametrize("signer", [WireFormat.MESSAGES, WireFormat.RESPONSES])
 def test_the_vendors_sdk_reads_the_stream_as_the_whole(vendor: Vendor, signer: WireFormat, data: st.DataObject) -> None:
-    reply = data.draw(replies(thinking=signer))
+    reply = data.draw(replies(thinking=signer).filter(_has_whole_characters))
     events = data.draw(event_streams_of(reply, pings=True))
     renderer = Renderer(CONTEXT)
     stream = b"".join(renderer.feed(event) for event in events)

@@ -289,10 +289,9 @@ def test_an_answer_that_was_changed_is_written_in_full() -> None:
         Thinking("hm", "sig", WireFormat.MESSAGES),
         Thinking("", "data", WireFormat.MESSAGES, redacted=True),
         Thinking("", "c2ln", WireFormat.GEMINI),
-        Thinking("open", "", WireFormat.CHAT),
         Thinking("open"),
     ],
-    ids=["signed", "redacted", "unspoken", "unsigned", "nobody's"],
+    ids=["signed", "redacted", "unspoken", "nobody's"],
 )
 def test_thoughts_come_back_with_the_next_turn(thought: Thinking) -> None:
     items = written(thought)["output"]

@@ -1,4 +1,4 @@
-"""Requests: what OpenAI documents and what agents send comes back as it was; what other formats say becomes what it takes."""
+"""Requests: what OpenAI documents and agents send comes back as it was, other formats' become what OpenAI takes."""
 
 from __future__ import annotations
 
@@ -233,11 +233,14 @@ def test_any_request_comes_back(body: Body) -> None:
     same(body)
 
 
+SOME_SETTINGS = ("model", "instructions", "tools", "tool_choice", "reasoning", "text", "include", "store", "user")
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     st.fixed_dictionaries(
         {},
-        optional=dict.fromkeys(("model", "instructions", "tools", "tool_choice", "reasoning", "text", "include", "store", "user"), VALUES)
+        optional=dict.fromkeys(SOME_SETTINGS, VALUES)
         | {"input": st.one_of(st.text(), st.lists(st.one_of(VALUES, st.sampled_from(list(ITEMS.values())))))},
     )
 )
@@ -254,6 +257,19 @@ def test_input_that_is_no_input_is_refused(found: Any) -> None:
 def test_a_body_that_is_no_object_is_refused() -> None:
     with pytest.raises(Untranslatable, match="not a JSON object"):
         parse_request([], PATH)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["input", "tools", "text", "metadata", "reasoning"])
+def test_deep_nesting_is_refused_or_comes_back(key: str) -> None:
+    deep: Any = []
+    for _ in range(5_000):
+        deep = [{"type": "function", "name": "f", "format": deep, "parameters": {"a": deep}}]
+    try:
+        rendered = render_request(parse_request({"model": "m", key: deep}, PATH))
+    except Untranslatable as refused:
+        assert "deep" in str(refused)
+    else:
+        assert rendered.body[key] is deep or rendered.body[key][0].keys() == deep[0].keys()
 
 
 # What it means
