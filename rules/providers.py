@@ -66,7 +66,8 @@ class ProviderSpec:
     """One provider. `urls` holds the model call of each wire format it speaks, the preferred format first.
 
     `headers` are set where the agent did not send them. `library_id` is its name in the price library.
-    `streams` is false where it answers whole only. `source` is the file that a person wrote it in, "" for a built-in one.
+    `streams` is false where it answers whole only. `source` is the file that a person wrote it in, "" for a built-in
+    one.
     """
 
     provider_id: str

@@ -156,10 +156,11 @@ def format_of(method: str, path: str) -> WireFormat | None:
     return None
 
 
-# What begins a signature that another vendor made and we wrapped for the agent to keep (`addons/wire/identifiers.py`),
-# and how that begins as base64: its 11th digit is of the dot and of the lower-case letter behind it.
+# What begins a signature that another vendor made and we wrapped for the agent to keep (`addons/wire/identifiers.py`);
+# how that begins as base64 (the 11th digit is of the dot and of the lower-case letter behind it); and what begins the
+# id of a reasoning item of ours.
 SEAL = "ringlet"
-SEAL_MARKS = (b"ringlet.", b"cmluZ2xldC5")
+SEAL_MARKS = (b"ringlet.", b"cmluZ2xldC5", b"rs_ringlet_")
 
 # How the path of a question for the number of tokens ends, and the model call that it asks about.
 COUNTING_ENDS: dict[str, tuple[WireFormat, str]] = {

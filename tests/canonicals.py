@@ -59,7 +59,6 @@ WORDS = st.text(min_size=1, max_size=40).filter(str.strip)
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,15}", fullmatch=True)
 CALL_IDS = st.from_regex(r"call_[a-zA-Z0-9]{8,20}", fullmatch=True)
 ARGUMENTS = st.dictionaries(NAMES, VALUES, max_size=3).map(json.dumps)
-ONE_OR_TWO = st.integers(1, 2)
 SIGNATURES = st.from_regex(r"[a-zA-Z0-9+/]{4,40}", fullmatch=True)
 AGENT_FORMATS = (WireFormat.MESSAGES, WireFormat.CHAT, WireFormat.RESPONSES, WireFormat.GEMINI)
 FORMATS = tuple(WireFormat)
@@ -105,9 +104,8 @@ def conversations(
         if not tools or not draw(st.booleans()):
             messages.append(Message(Role.ASSISTANT, draw(_said(thinking))))
             continue
-        calls = [
-            ToolCall(ids.pop(), draw(st.sampled_from(tools)).name, draw(ARGUMENTS)) for _ in range(draw(ONE_OR_TWO))
-        ]
+        called = draw(st.lists(st.sampled_from(tools), min_size=1, max_size=2))
+        calls = [ToolCall(ids.pop(), tool.name, draw(ARGUMENTS)) for tool in called]
         messages.append(Message(Role.ASSISTANT, (*draw(_said(thinking, least=0)), *calls)))
         messages.append(Message(Role.USER, tuple(draw(_result(call, images)) for call in calls)))
         messages.append(Message(Role.ASSISTANT, draw(_said(thinking))))

@@ -1,7 +1,8 @@
 """Errors in vendors' words: their error objects as `ProviderError`, and ours in the agent's own format.
 
 The kinds are decided by what the error object says first, and by the HTTP status where it says nothing known. Sources:
-Anthropic API "Errors", OpenAI "Error codes", Gemini API "Troubleshooting", Groq "Error codes", Bedrock "Converse, Errors", accessed 2026-11-21.
+Anthropic API "Errors", OpenAI "Error codes", Gemini API "Troubleshooting", Groq "Error codes", Bedrock's Converse,
+"Errors"; accessed 2026-11-21.
 """
 
 from __future__ import annotations

@@ -123,10 +123,8 @@ class _Cleaning:
         """The messages; one that changes loses its `native`, and one of which nothing stays goes."""
         for message in messages:
             blocks = tuple(block for said in message.blocks for block in self._block(said))
-            if blocks == message.blocks:
-                yield message
-            elif blocks:
-                yield Message(message.role, blocks)
+            if blocks:
+                yield message if blocks == message.blocks else Message(message.role, blocks)
 
     def texts(self, blocks: Iterable[Text | Foreign]) -> tuple[Text | Foreign, ...]:
         """The same for the system prompt."""

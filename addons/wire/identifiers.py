@@ -21,7 +21,7 @@ from functools import cache
 
 from ringlet_mitm.rules.shapes import SEAL, SEAL_MARKS, WireFormat
 
-_SEAL_BEGIN, _BASE64_BEGIN = (mark.decode() for mark in SEAL_MARKS)
+_SEAL_BEGIN, _BASE64_BEGIN, MADE = (mark.decode() for mark in SEAL_MARKS)
 _FORMATS = {wire_format.value: wire_format for wire_format in WireFormat}
 _HASH_DIGITS = 12
 
@@ -119,7 +119,7 @@ _SEALED = re.compile(rf"{SEAL}\.(?:{'|'.join(map(re.escape, _FORMATS))})\.".enco
 
 def has_seal(body: bytes) -> bool:
     """Whether a request's JSON has a sealed signature in it, or may have one in base64; 1 ms for 500 KB."""
-    if _BASE64_BEGIN.encode() in body:
+    if _BASE64_BEGIN.encode() in body or f'"{MADE}'.encode() in body:
         return True
     return _SEAL_BEGIN.encode() in body and _SEALED.search(body) is not None
 

@@ -57,7 +57,7 @@ def paired(messages: Sequence[Message], toolset: Toolset, wire_format: WireForma
     turns = _Pairing(toolset, wire_format, losses)
     for message in _in_a_row(messages):
         turns.take(message)
-    return turns.messages()
+    return _in_a_row(turns.messages())  # where a message between two of the assistant's has gone
 
 
 def _in_a_row(messages: Sequence[Message]) -> list[Message]:

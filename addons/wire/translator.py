@@ -1,7 +1,7 @@
 """From one wire format to another: a request there, its answer back.
 
-A request is parsed, fitted to what the other format can hold, and rendered. Of it stays a `Translation`, which turns the
-answer back: whole, or as a stream whose bytes may be split anywhere. Nothing here does I/O or looks at a clock.
+A request is parsed, fitted to what the other format can hold, and rendered. Of it stays a `Translation`, which turns
+the answer back: whole, or as a stream whose bytes may be split anywhere. Nothing here does I/O or looks at a clock.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ringlet_mitm.addons.wire.faults import error_body, error_in, in_words_of
 from ringlet_mitm.addons.wire.fitting import Fitted, fit
 from ringlet_mitm.addons.wire.prompted_tools import ToolCallReader
 from ringlet_mitm.addons.wire.restoring import Restorer
+from ringlet_mitm.addons.wire.sealing import UnsignedThoughts, signed
 from ringlet_mitm.rules.failures import ProviderError
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss, WireFormat
@@ -67,6 +68,11 @@ class Translation:
         """Of the stream that the agent gets; Gemini without `alt=sse` is one JSON array, piece by piece."""
         array = self.agent.format is WireFormat.GEMINI and "alt=sse" not in self.path.partition("?")[2]
         return JSON_TYPE if array else self.agent.content_type
+
+    @property
+    def seals_thoughts(self) -> bool:
+        """Whether thoughts that nobody signed have to be marked as another vendor's."""
+        return self.agent.format is WireFormat.MESSAGES and self.provider.format is not WireFormat.MESSAGES
 
     @property
     def names_answers(self) -> bool:
@@ -127,6 +133,7 @@ class StreamTranslation:
         self._restorer = Restorer(translation.conversation, translation.fitted, translation.agent.format)
         self._renderer = translation.agent.renderer(context)
         self._names = translation.names_answers
+        self._unsigned = UnsignedThoughts(translation.provider.format) if translation.seals_thoughts else None
         self._kept = Accumulator() if keep else None
         self.usage: Usage | None = None
         self.model = ""
@@ -175,7 +182,10 @@ class StreamTranslation:
         if self._reader is not None:
             events = self._reader.feed(events)
         out = bytearray()
-        for event in self._restorer.events(events):
+        events = self._restorer.events(events)
+        if self._unsigned is not None:
+            events = self._unsigned.events(events)
+        for event in events:
             if self._kept is not None:
                 self._kept.feed(event)
             out += self._renderer.feed(event)
@@ -228,12 +238,16 @@ def _rendered(translation: Translation, context: AnswerContext, found: Json) -> 
     reply = translation.provider.parse_reply(found)
     seen = ToolCallReader.whole(reply) if translation.fitted.prompted else reply
     restored = Restorer(translation.conversation, translation.fitted, translation.agent.format).reply(seen)
+    if translation.seals_thoughts:
+        restored = signed(restored, translation.provider.format)
     if translation.names_answers:
         restored = replace(restored, id="")
     if not translation.conversation.stream:
         answer = translation.agent.render_reply(restored, context)
         return WholeAnswer(200, write_json(answer.body), JSON_TYPE, restored, losses=answer.losses)
     renderer = translation.agent.renderer(context)
-    events: list[Event] = [*events_of(restored)]
+    events = events_of(restored)
+    if translation.seals_thoughts:
+        events = UnsignedThoughts(translation.provider.format).events(events)
     out = b"".join(renderer.feed(event) for event in events if not isinstance(event, Ping))
     return WholeAnswer(200, out, translation.content_type, restored, losses=_each_once(renderer.losses))

@@ -1,7 +1,7 @@
 """What the model says, in the vendors' formats, whole and streamed, as their references write it.
 
-Streams are as lively as vendors' are: arguments in pieces that cut through words and escapes, parallel calls mixed where
-the format numbers them, thoughts before words. Nothing here is shared with the product's codecs.
+Streams are as lively as vendors' are: arguments in pieces that cut through words and escapes, parallel calls mixed
+where the format numbers them, thoughts before words. Nothing here is shared with the product's codecs.
 """
 
 from __future__ import annotations
@@ -304,9 +304,7 @@ def _gemini_parts(said: Said) -> list[Json]:
     parts: list[Json] = [{"text": said.step.thought, "thought": True}] if said.step.thought else []
     if said.step.text:
         parts.append({"text": said.step.text})
-    calls: list[Json] = [
-        {"functionCall": {"name": call.tool.name, "args": call.arguments}} for call in said.step.calls
-    ]
+    calls: list[Json] = [{"functionCall": {"name": call.tool.name, "args": call.arguments}} for call in said.step.calls]
     if calls:
         calls[0] |= {"thoughtSignature": said.signature}
     return parts + calls

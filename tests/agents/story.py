@@ -1,8 +1,8 @@
 """The task that each agent does, and what the model says at each of its steps.
 
-Step 1: a shell command, and beside it a look at the file where there is a tool for that; step 2: the edit, with the tool
-for it, or by a patch or the shell where there is none; step 3: the closing words. Tools are found by their names' ends
-and by their arguments, since a translation may put a prefix before a name or wrap free text into an object.
+Step 1: a shell command, and beside it a look at the file where there is a tool for that; step 2: the edit, with the
+tool for it, or by a patch or the shell where there is none; step 3: the closing words. Tools are found by their
+names' ends and by their arguments, since a translation may put a prefix before a name or wrap free text into an object.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OLD, NEW = "the sky is “red” 🌅", "the sky is \\blue\\ 🌌"
 BEFORE = f"first line\n{OLD}\nlast line\n"
 AFTER = BEFORE.replace(OLD, NEW)
 RAN = "ran.txt"
-COMMAND = f"echo yes > {RAN} && echo said-$((6 * 7))-by-the-shell"
+COMMAND = f"echo yes > {RAN} && printf 'said-%s-by-the-shell\\n' 42"
 SHELL_SAID = "said-42-by-the-shell"
 PROMPT = f"Run a shell command that writes {RAN}, then edit {FILE} so that the sky is blue. Word of the day: zwieback."
 PROMPT_WORD = "zwieback"

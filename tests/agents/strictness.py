@@ -140,7 +140,11 @@ def _gemini(body: Json) -> Faults:
         if answers != open_calls:
             yield f"contents.{index}: function responses {answers} must equal the function calls {open_calls}"
         open_calls = [part["functionCall"].get("name") for part in parts if "functionCall" in part]
-        if any(not isinstance(part["functionResponse"].get("response"), dict) for part in parts if answers and "functionResponse" in part):
+        if any(
+            not isinstance(part["functionResponse"].get("response"), dict)
+            for part in parts
+            if answers and "functionResponse" in part
+        ):
             yield f"contents.{index}: function_response.response must be an object"
     yield from _gemini_signed(contents)
     for one in gemini_declared(body):
@@ -157,7 +161,8 @@ def _gemini_signed(contents: list[Json]) -> Faults:
     for content in contents[spoken[-1] if spoken else 0 :]:
         calls = [part for part in objects(content.get("parts")) if "functionCall" in part]
         if calls and not calls[0].get("thoughtSignature"):
-            yield f"Function call is missing a thought_signature in functionCall parts: {calls[0]['functionCall']['name']}"
+            name = calls[0]["functionCall"].get("name")
+            yield f"Function call is missing a thought_signature in functionCall parts: {name}"
 
 
 def _schema_faults(name: str, schema: Any) -> Faults:

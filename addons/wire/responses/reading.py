@@ -99,9 +99,8 @@ class Parser:
 
     def completed(self, told: Json) -> None:
         """The answer is complete, or as complete as it gets. What was not told before stands in it."""
-        response = told.get("response")
-        if not isinstance(response, dict):
-            response = {}
+        found = told.get("response")
+        response: Json = found if isinstance(found, dict) else {}
         self.created(told)
         self._blocks.begin_answer(Started("", ""))
         self._catch_up(response.get("output"))

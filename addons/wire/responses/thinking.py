@@ -13,12 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ringlet_mitm.addons.wire.canonical import Json, Thinking
-from ringlet_mitm.addons.wire.identifiers import seal, unseal
+from ringlet_mitm.addons.wire.identifiers import MADE, seal, unseal
 from ringlet_mitm.addons.wire.responses.marks import FORMAT, Losses, own, rest, said, string
 
 REASONING = "reasoning"
-# The beginning of ids that we made: OpenAI does not know such an item, and would look for it in its store.
-MADE = "rs_ringlet_"
 BETWEEN = "\n\n"  # summaries come in several parts
 _REDACTED = "redacted:"  # inside a seal: this was Anthropic's redacted_thinking
 _KNOWN = frozenset({"type", "id", "encrypted_content"})
@@ -30,7 +28,7 @@ def parse_thinking(item: Mapping[str, Any]) -> Thinking:
     left = rest(item, _KNOWN)
     left.update((key, item[key]) for key in ("id", "encrypted_content") if key in item and not string(item, key))
     text = _texts(item.get("summary")) or _texts(item.get("content"))
-    made = string(item, "id").startswith(MADE)
+    made = string(item, "id").startswith(MADE)  # an item that OpenAI would look for in its store, and not find
     name = "" if made else string(item, "id")
     sealed = unseal(encrypted) if encrypted else None
     if sealed is not None:

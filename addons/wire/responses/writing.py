@@ -31,12 +31,12 @@ from ringlet_mitm.addons.wire.canonical import (
 )
 from ringlet_mitm.addons.wire.codec import AnswerContext
 from ringlet_mitm.addons.wire.faults import error_event, in_words_of
+from ringlet_mitm.addons.wire.identifiers import MADE
 from ringlet_mitm.addons.wire.responses.envelope import FAILED, answer_id, ending, envelope, stem, usage_of
 from ringlet_mitm.addons.wire.responses.marks import FORMAT, own
 from ringlet_mitm.addons.wire.responses.ordering import BlockEvent, OneAtATime
 from ringlet_mitm.addons.wire.responses.output import CallItem, MessageItem, ReasoningItem, Teller, tell_whole
 from ringlet_mitm.addons.wire.responses.parts import MESSAGE
-from ringlet_mitm.addons.wire.responses.thinking import MADE
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss
 

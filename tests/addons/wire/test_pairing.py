@@ -49,6 +49,10 @@ ORDERS = {
         [assistant(call("1")), Message(Role.SYSTEM, (Text("note"),)), user(result("1"))],
         ["a: call(1)", "u: result(1)", "s: note"],
     ),
+    "a late result between two words of the assistant's": (
+        [assistant(call("1")), user(Text("hi")), assistant(Text("so")), user(result("1")), assistant(call("2"))],
+        ["a: call(1)", "u: result(1) hi", "a: so call(2)", "u: result(2!)"],
+    ),
     "a call without a result": (
         [assistant(call("1"), call("2")), user(result("2"))],
         ["a: call(1) call(2)", "u: result(1!) result(2)"],

@@ -7,10 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet_mitm.addons.wire.usage_fields import ChatUsage, GeminiUsage, MessagesUsage, ResponsesUsage
+from ringlet_mitm.addons.wire.usage_fields import (
+    ChatUsage,
+    ConverseUsage,
+    GeminiUsage,
+    MessagesUsage,
+    OllamaUsage,
+    ResponsesUsage,
+    rendered_usage,
+)
 from ringlet_mitm.rules.pricing import Usage
+from ringlet_mitm.rules.shapes import WireFormat
 
-Figures = type[MessagesUsage] | type[ChatUsage] | type[ResponsesUsage] | type[GeminiUsage]
+Figures = (
+    type[MessagesUsage]
+    | type[ChatUsage]
+    | type[ResponsesUsage]
+    | type[GeminiUsage]
+    | type[OllamaUsage]
+    | type[ConverseUsage]
+)
 
 
 def usage(figures: Figures, told: dict[str, Any]) -> Usage:
@@ -161,6 +177,54 @@ def chat(given: int, taken: int, total: int | None = None, **parts: int) -> dict
 )
 def test_vendors_overlap_their_figures_differently(figures: Figures, told: dict[str, Any], meant: Usage) -> None:
     assert usage(figures, told) == meant
+
+
+@pytest.mark.parametrize(
+    ("figures", "told", "meant"),
+    [
+        pytest.param(
+            OllamaUsage, {"prompt_eval_count": 26, "eval_count": 298}, Usage(26, output_tokens=298), id="Ollama"
+        ),
+        pytest.param(
+            ConverseUsage,
+            {"inputTokens": 4, "outputTokens": 7, "totalTokens": 1562, "cacheWriteInputTokens": 1551},
+            Usage(4, output_tokens=7, cache_write_5m_tokens=1551),
+            id="Converse counts what it writes into the cache beside the input",
+        ),
+        pytest.param(
+            ConverseUsage,
+            {
+                "inputTokens": 4,
+                "cacheReadInputTokens": 9,
+                "cacheWriteInputTokens": 5,
+                "cacheDetails": [{"ttl": "1h", "inputTokens": 3}, {"ttl": "5m", "inputTokens": 2}],
+            },
+            Usage(4, cache_read_tokens=9, cache_write_5m_tokens=2, cache_write_1h_tokens=3),
+            id="and splits it by duration",
+        ),
+    ],
+)
+def test_figures_of_those_that_only_providers_speak(figures: Figures, told: dict[str, Any], meant: Usage) -> None:
+    assert usage(figures, told) == meant
+
+
+COUNTS = st.integers(0, 10**6)
+
+
+@given(
+    st.builds(
+        Usage,
+        input_tokens=COUNTS,
+        cache_read_tokens=COUNTS,
+        cache_write_5m_tokens=COUNTS,
+        cache_write_1h_tokens=COUNTS,
+        output_tokens=COUNTS,
+    )
+)
+def test_bedrocks_figures_read_back(meant: Usage) -> None:
+    written = rendered_usage(WireFormat.CONVERSE, meant)
+    assert usage(ConverseUsage, written) == meant
+    assert written["totalTokens"] == meant.total_input + meant.total_output
 
 
 COUNT = st.none() | st.integers(-5, 2000)

@@ -113,6 +113,7 @@ DOCUMENTED: dict[str, Json] = {
     "thinking nobody signed": asked({"type": "thinking", "thinking": "hm", "signature": ""}, role="assistant"),
     "thinking without a signature": asked({"type": "thinking", "thinking": "hm"}, role="assistant"),
     "redacted thinking": asked({"type": "redacted_thinking", "data": "xx"}, role="assistant"),
+    "redacted thinking and more": asked({"type": "redacted_thinking", "data": "xx", "more": 1}, role="assistant"),
     "call with its caller": asked(CALL | {"caller": {"type": "direct"}, "cache_control": EPHEMERAL}, role="assistant"),
     "call without arguments": asked(CALL | {"input": {}}, role="assistant"),
     "result as a string": result("done"),

@@ -96,7 +96,7 @@ READ: dict[str, tuple[str, tuple[Any, ...], Stop, str]] = {
     "custom call": ("custom call", (ToolCall("c", "run", "1", CallKind.CUSTOM),), Stop.TOOL_CALLS, "tool_calls"),
     "refusal": ("refusal", (Refusal("I'm sorry, I can't."),), Stop.REFUSAL, "stop"),
     "cut": ("cut", (Text("Hel"),), Stop.MAX_TOKENS, "length"),
-    "filtered": ("filtered", (), Stop.REFUSAL, "content_filter"),
+    "filtered": ("filtered", (), Stop.SAFETY, "content_filter"),
     "first candidate": ("candidates", (Text("a"),), Stop.END, "stop"),
     "DeepSeek": ("DeepSeek", (Thinking("2+2", "reasoning_content", CHAT), Text("4")), Stop.END, "stop"),
     "OpenRouter": (

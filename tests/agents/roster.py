@@ -1,0 +1,123 @@
+"""The four agents, where they come from and how they are run unattended; the four upstreams and their keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents.story import PROMPT
+
+SECRET = "of-the-agent-c0ffee"
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """`command` follows the program; `files` are written into its home beforehand."""
+
+    name: str
+    package: str
+    version: str
+    program: str
+    speaks: str
+    own_host: str
+    command: tuple[str, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A provider, the format that has to arrive there, and its file where it is not built in."""
+
+    name: str
+    style: str
+    file: str = ""
+
+
+# An agent of Chat: any OpenAI-compatible place. The model list that it would fetch is not needed.
+OPENCODE_CONFIG = {
+    "provider": {
+        "compatible": {
+            "npm": "@ai-sdk/openai-compatible",
+            "name": "Compatible",
+            "options": {"baseURL": "https://api.openai.com/v1", "apiKey": f"sk-{SECRET}"},
+            "models": {"gpt-5-compatible": {"name": "Any", "tool_call": True, "reasoning": True}},
+        }
+    },
+    "autoupdate": False,
+    "share": "disabled",
+}
+
+AGENTS = (
+    Agent(
+        "Claude Code",
+        "@anthropic-ai/claude-code",
+        "2.1.197",
+        "claude",
+        "messages",
+        "api.anthropic.com",
+        ("-p", PROMPT, "--allowedTools", "Bash", "Read", "Edit", "Write"),
+        {"ANTHROPIC_API_KEY": f"sk-ant-{SECRET}", "IS_SANDBOX": "1"},
+    ),
+    Agent(
+        "Codex",
+        "@openai/codex",
+        "0.169.0",
+        "codex",
+        "responses",
+        "api.openai.com",
+        ("exec", "--skip-git-repo-check", "-s", "danger-full-access", PROMPT),
+        {"CODEX_API_KEY": f"sk-{SECRET}", "OPENAI_API_KEY": f"sk-{SECRET}"},
+    ),
+    Agent(
+        "OpenCode",
+        "opencode-ai",
+        "1.18.33",
+        "opencode",
+        "chat",
+        "api.openai.com",
+        ("run", "-m", "compatible/gpt-5-compatible", PROMPT),
+        {},
+        {".config/opencode/opencode.json": json.dumps(OPENCODE_CONFIG)},
+    ),
+    Agent(
+        "Gemini CLI",
+        "@google/gemini-cli",
+        "0.61.0",
+        "gemini",
+        "gemini",
+        "generativelanguage.googleapis.com",
+        ("-y", "-p", PROMPT),
+        {"GEMINI_API_KEY": f"AIza-{SECRET}", "GEMINI_CLI_TRUST_WORKSPACE": "true"},
+    ),
+)
+
+CHAT_FILE = """\
+name = "chatty"
+shape = "openai"
+endpoint = "https://api.deepseek.com/v1"
+key-env = "CHATTY_API_KEY"
+default-model = "chatty-large"
+models = ["chatty-*"]
+"""
+
+UPSTREAMS = (
+    Upstream("anthropic", "messages"),
+    Upstream("openai", "responses"),
+    Upstream("chatty", "chat", CHAT_FILE),
+    Upstream("gemini", "gemini"),
+)
+
+KEYS = {
+    "ANTHROPIC_API_KEY": "sk-ant-of-the-proxy",
+    "OPENAI_API_KEY": "sk-of-the-proxy",
+    "CHATTY_API_KEY": "chatty-of-the-proxy",
+    "GEMINI_API_KEY": "AIza-of-the-proxy",
+}
+
+
+def program_of(installed: Path, agent: Agent) -> Path:
+    """Where npm has put it."""
+    return installed / "node_modules" / ".bin" / agent.program

@@ -1,0 +1,120 @@
+"""One run: an agent in a home of its own, through the proxy as `ringlet-mitm env` says, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.player import Played, Player
+from agents.roster import SECRET, Agent, Upstream, program_of
+from agents.story import AFTER, BEFORE, CLOSING_WORD, FILE, RAN
+
+from ringlet_mitm.cli.demo.stage import RunningProxy, program
+from ringlet_mitm.cli.demo.upstream import Vendor
+
+LIMIT_S = 120
+SHOWN = 1500
+KEPT = ("PATH", "LANG", "LC_ALL", "TERM", "SHELL")
+SCRIPT = '{exports}\ncd "$WORK"\nexec "$@" </dev/null\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`why` is "" where all went well. `unsigned` says that signatures of thoughts did not come back."""
+
+    seconds: float
+    why: str
+    printed: str
+    played: tuple[Played, ...]
+    unsigned: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether the task was done."""
+        return not self.why
+
+    @property
+    def short(self) -> str:
+        """For a cell of the table."""
+        return f"{'ok' if self.ok else 'FAILED'} {self.seconds:.1f} s{', thoughts lost' if self.unsigned else ''}"
+
+    @property
+    def words(self) -> str:
+        """For a line of its own."""
+        return self.short if self.ok else f"{self.short}: {self.why}"
+
+
+def run(agent: Agent, upstream: Upstream, proxy: RunningProxy, vendor: Vendor, installed: Path) -> Outcome:
+    """Let the agent do the task."""
+    with tempfile.TemporaryDirectory(prefix="ringlet-agent-", ignore_cleanup_errors=True) as folder:
+        root = Path(folder)
+        home, work, scratch = root / "home", root / "work", root / "tmp"
+        for made in (home / ".codex", work, scratch):
+            made.mkdir(parents=True)
+        for name, text in agent.files.items():
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / name).write_text(text)
+        (work / FILE).write_text(BEFORE)
+        player = vendor.model = Player(work, SECRET, agent.own_host)
+        environ = {name: os.environ[name] for name in KEPT if name in os.environ} | dict(agent.variables)
+        environ |= {"HOME": str(home), "TMPDIR": str(scratch), "WORK": str(work), "CODEX_HOME": str(home / ".codex")}
+        started = time.monotonic()
+        code, out, err = _ended([str(program_of(installed, agent)), *agent.command], environ, proxy)
+        seconds = time.monotonic() - started
+        wrong = _what_is_wrong(work, code, out, player, upstream)
+        printed = f"exit code {code}\n\n{out}\n\n{err}"
+        unsigned = bool(player.lost_signatures)
+    return Outcome(seconds, "; ".join(wrong), printed, tuple(player.played), unsigned)
+
+
+def _ended(words: list[str], environ: dict[str, str], proxy: RunningProxy) -> tuple[int | None, str, str]:
+    """Exit code (None: it took too long) and output. What the agent left running is ended with it."""
+    exports = subprocess.run(
+        program("env", "--profile", "agents", "--port", str(proxy.port), "--shell", "bash"),
+        env=proxy.environ,
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
+    process = subprocess.Popen(
+        ["bash", "-c", SCRIPT.format(exports=exports), "agent", *words],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=LIMIT_S)
+        return process.returncode, out, err
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        return None, out, err
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _what_is_wrong(work: Path, code: int | None, out: str, player: Player, upstream: Upstream) -> list[str]:
+    wrong = [f"the vendor {one.said}" for one in player.refused]
+    styles = {played.style for played in player.played}
+    if styles != {upstream.style}:
+        wrong.append(f"arrived as {', '.join(sorted(styles)) or 'nothing'} and not as {upstream.style}")
+    if player.steps_seen != [1, 2, 3]:
+        wrong.append(f"steps {player.steps_seen} were played and not 1, 2, 3")
+    if not (work / RAN).exists():
+        wrong.append("the shell command was not run")
+    if (work / FILE).read_text() != AFTER:
+        wrong.append(f"{FILE} is {(work / FILE).read_text()!r}")
+    if code != 0:
+        wrong.append(f"still running after {LIMIT_S} s" if code is None else f"exit code {code}")
+    if CLOSING_WORD not in out:
+        wrong.append(f"the closing words were not printed, but {out[-SHOWN:]!r}")
+    return wrong
