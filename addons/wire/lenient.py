@@ -6,10 +6,11 @@ an `error` as a text. A strict decoder would give up the event, and with it the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from msgspec import Raw, Struct, ValidationError, structs
+from msgspec import DecodeError, Raw, Struct, structs
 from msgspec.json import Decoder, decode, encode
 
 _Shape = TypeVar("_Shape", bound=Struct)
@@ -29,9 +30,20 @@ class LenientDecoder(Generic[_Shape]):
         """
         try:
             return self._strict(text)
-        except ValidationError:
-            found = decode(text)
+        except DecodeError:
+            found = _loose(text)
         return _object(self._shape, found) if isinstance(found, dict) else self._shape()
+
+
+def _loose(text: bytes | Raw) -> Any:
+    """Any JSON, also with lone surrogates, which msgspec refuses and models cut in half now and then."""
+    try:
+        return decode(text)
+    except DecodeError as error:
+        try:
+            return json.loads(bytes(text))
+        except ValueError:
+            raise error from None
 
 
 def _object(shape: type[_Shape], found: dict[str, Any]) -> _Shape:

@@ -56,7 +56,9 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--to", choices=[upstream.style for upstream in UPSTREAMS], help="only this upstream format")
     parser.add_argument("--installed", type=Path, default=ROOT / ".agents", help="where npm has put the agents")
     parser.add_argument(
-        "--dump", type=Path, help="write what was sent and printed in runs that failed into this folder"
+        "--dump",
+        type=Path,
+        help="write what was sent and printed in runs that failed or lost something into this folder",
     )
     return parser.parse_args()
 
@@ -72,7 +74,7 @@ def _through(
             for agent in agents:
                 outcome = run(agent, upstream, proxy, vendor, installed)
                 print(f"{agent.name} to {upstream.name}: {outcome.words}", flush=True)
-                if dump and not outcome.ok:
+                if dump and (outcome.unsigned or not outcome.ok):
                     _dump(dump / f"{agent.program}-{upstream.style}", outcome, proxy)
                 yield agent, outcome
 
@@ -104,7 +106,7 @@ def _dump(folder: Path, outcome: Outcome, proxy: RunningProxy) -> None:
 
 
 def _print_table(agents: list[Agent], upstreams: list[Upstream], outcomes: dict[tuple[str, str], Outcome]) -> None:
-    cell = "{:<24}".format
+    cell = "{:<28}".format
     print("\n" + cell("agent (speaks)") + "".join(cell(f"{one.name} ({one.style})") for one in upstreams))
     for agent in agents:
         row = (outcomes[agent.name, upstream.name] for upstream in upstreams)

@@ -94,26 +94,46 @@ AGENTS = (
     ),
 )
 
-CHAT_FILE = """\
-name = "chatty"
+# OpenAI, Google and others take Chat as well; these speak one format, so that an agent of Chat is translated too.
+ONLY_RESPONSES = """\
+name = "only-responses"
+shape = "openai"
+endpoint = "https://api.openai.com/v1"
+key-env = "OPENAI_API_KEY"
+default-model = "gpt-5.6-sol"
+models = ["gpt-*"]
+
+[paths]
+openai-responses = "/responses"
+"""
+ONLY_CHAT = """\
+name = "only-chat"
 shape = "openai"
 endpoint = "https://api.deepseek.com/v1"
-key-env = "CHATTY_API_KEY"
-default-model = "chatty-large"
-models = ["chatty-*"]
+key-env = "DEEPSEEK_API_KEY"
+default-model = "chat-large"
+models = ["chat-*"]
+"""
+ONLY_GEMINI = """\
+name = "only-gemini"
+shape = "gemini"
+endpoint = "https://generativelanguage.googleapis.com"
+key-env = "GEMINI_API_KEY"
+default-model = "gemini-3.8-flash"
+models = ["gemini-*"]
 """
 
 UPSTREAMS = (
     Upstream("anthropic", "messages"),
-    Upstream("openai", "responses"),
-    Upstream("chatty", "chat", CHAT_FILE),
-    Upstream("gemini", "gemini"),
+    Upstream("only-responses", "responses", ONLY_RESPONSES),
+    Upstream("only-chat", "chat", ONLY_CHAT),
+    Upstream("only-gemini", "gemini", ONLY_GEMINI),
 )
 
 KEYS = {
     "ANTHROPIC_API_KEY": "sk-ant-of-the-proxy",
     "OPENAI_API_KEY": "sk-of-the-proxy",
-    "CHATTY_API_KEY": "chatty-of-the-proxy",
+    "DEEPSEEK_API_KEY": "sk-deepseek-of-the-proxy",
     "GEMINI_API_KEY": "AIza-of-the-proxy",
 }
 

@@ -217,7 +217,7 @@ def responses_stream(said: Said, body: Json) -> Frames:
     """Its numbered events."""
     numbers, whole = count(), responses_whole(said)
 
-    def event(name: str, **more: Any) -> bytes:
+    def event(name: str, /, **more: Any) -> bytes:
         return _event({"type": f"response.{name}", "sequence_number": next(numbers), **more})
 
     begun = whole | {"status": "in_progress", "output": [], "usage": None}

@@ -73,6 +73,8 @@ def _messages_settings(body: Json) -> Faults:
             yield "max_tokens must be greater than thinking.budget_tokens"
         if body.get("temperature", 1) != 1 or "top_k" in body:
             yield "temperature may only be set to 1 when thinking is enabled"
+        if thinking["type"] == "enabled" and _unthought(body):
+            yield "when thinking is enabled, a final assistant message must start with a thinking block"
         if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
             yield "Thinking may not be enabled when tool_choice forces tool use"
     for index, tool in enumerate(objects(body.get("tools"))):
@@ -81,6 +83,14 @@ def _messages_settings(body: Json) -> Faults:
             yield f"tools.{index}.input_schema.type: must be 'object'"
         if isinstance(schema, dict) and {"oneOf", "allOf", "anyOf"} & set(schema):
             yield f"tools.{index}.input_schema: no oneOf, allOf or anyOf at the top level"
+
+
+def _unthought(body: Json) -> bool:
+    """Whether the calls that are answered last come without the thought before them."""
+    messages = list(objects(body["messages"]))
+    answered = any(block.get("type") == "tool_result" for block in objects(messages[-1].get("content")))
+    said = next((list(objects(one.get("content"))) for one in reversed(messages) if one.get("role") == "assistant"), [])
+    return answered and bool(said) and said[0].get("type") not in ("thinking", "redacted_thinking")
 
 
 def _chat(body: Json) -> Faults:

@@ -79,3 +79,12 @@ def test_what_is_no_json_is_said(text: bytes) -> None:
 def test_what_fits_is_what_a_strict_decoder_gives(inner: Inner) -> None:
     text = msgspec.json.encode(Outer("t", 1, inner, [inner]))
     assert DECODER.decode(text) == msgspec.json.decode(text, type=Outer)
+
+
+def test_half_a_surrogate_pair_costs_nothing() -> None:
+    assert LenientDecoder(Outer).decode(b'{"x":"\\ud83d","count":7}').count == 7
+
+
+def test_what_is_no_json_at_all_is_still_said() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        LenientDecoder(Outer).decode(b'{"x":"\\ud83d"')
