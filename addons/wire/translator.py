@@ -115,9 +115,7 @@ def translate(conversation: Conversation, path: str, source: WireFormat, wanted:
     fitted = fit(asked, wanted.format, native_tools=wanted.native_tools, vision=wanted.vision)
     rendered = provider.render_request(fitted.conversation)
     losses = _each_once((*fitted.losses, *rendered.losses))
-    return Translation(
-        CODECS[source], provider, conversation, path, fitted, write_json(rendered.body), losses, streams
-    )
+    return Translation(CODECS[source], provider, conversation, path, fitted, write_json(rendered.body), losses, streams)
 
 
 def _each_once(losses: Iterable[Loss]) -> tuple[Loss, ...]:

@@ -14,7 +14,8 @@ from ringlet_mitm.rules.tokens import Calibration
 
 PAGES = Endpoints(
     Live(Ruling(load_rulebook("", "routing.toml", registry({})), registry({}), None), Calibration()),
-    {"/health": lambda: {"status": "ok", "rules": ["tool-use → groq"]}})
+    {"/health": lambda: {"status": "ok", "rules": ["tool-use → groq"]}},
+)
 
 
 def answered(
