@@ -18,8 +18,6 @@ from ringlet_mitm.addons.outbound import Outbound
 from ringlet_mitm.addons.preparing import Preparer
 from ringlet_mitm.addons.refusing import refuse
 from ringlet_mitm.addons.rewriting import apply
-from ringlet_mitm.addons.wire.faults import error_event
-from ringlet_mitm.addons.wire.translator import BROKEN_OFF
 from ringlet_mitm.rules.errors import RingletError
 from ringlet_mitm.rules.reliability import Attempt
 from ringlet_mitm.rules.shapes import format_of
@@ -73,5 +71,4 @@ def _waiting(exchange: Exchange, outbound: Outbound, ping_s: float) -> Waiting |
         every_s=ping_s,
         content_type=translation.content_type,
         ping=translation.agent.renderer(answer_context(exchange, translation)).ping,
-        broken=lambda: error_event(translation.agent.format, 502, BROKEN_OFF),
     )

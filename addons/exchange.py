@@ -11,6 +11,8 @@ from ringlet_mitm.addons.outbound import Outbound, Turn
 from ringlet_mitm.addons.relay import Reading, Relay
 from ringlet_mitm.addons.translating import TranslatingRelay
 from ringlet_mitm.addons.usage.rows import RequestRow
+from ringlet_mitm.addons.wire.faults import error_event
+from ringlet_mitm.addons.wire.translator import BROKEN_OFF
 from ringlet_mitm.rules.failures import Failure
 from ringlet_mitm.rules.peek import AgentRequest
 from ringlet_mitm.rules.reliability import Attempt
@@ -69,6 +71,18 @@ def waiting_of(flow: mitmproxy_flow.Flow) -> Waiting | None:
     """How the flow's agent is kept waiting, if it is."""
     exchange = exchange_of(flow)
     return exchange.waiting if exchange is not None else None
+
+
+def ending_of(flow: mitmproxy_flow.Flow) -> bytes | None:
+    """What ends the agent's stream whose provider is gone: an error event where the stream is of our making."""
+    exchange = exchange_of(flow)
+    if exchange is None:
+        return None
+    if isinstance(exchange.relay, TranslatingRelay):
+        return exchange.relay.broken_off()
+    if exchange.waiting is not None and exchange.waiting.begun:
+        return error_event(exchange.request.format, 502, BROKEN_OFF)
+    return None
 
 
 def exchange_of(flow: mitmproxy_flow.Flow) -> Exchange | None:

@@ -1,11 +1,12 @@
-"""mitmproxy's HttpStream, for an agent that waits for a stream from a provider that answers whole: signs of life.
+"""mitmproxy's HttpStream, for agents whose stream is of our making: signs of life, and an end that says what happened.
 
 THE file that touches mitmproxy's layers. Two designs do not work. A streaming response has no clock: mitmproxy calls
 its transducer with data only, so nothing can be said while nothing comes. And a task beside the flow that writes to the
 client would write in between of whatever the layers have half sent. So the stream itself asks to be woken (`Wakeup`, as
 mitmproxy's own HTTP/2 keep-alive does), begins the answer early, and sends a ping each time it is woken too soon.
 
-Once begun, the status is sent: an error that comes later is an event of the stream.
+Once begun, the status is sent: an error that comes later is an event of the stream. So is a provider that is gone in
+the middle: mitmproxy would cut the agent's connection, which some agents take for the end of a good answer.
 """
 
 from __future__ import annotations
@@ -29,21 +30,24 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 @dataclass(slots=True)
 class Waiting:
-    """How an agent is kept waiting; `begun` once the head of the answer has gone out.
-
-    `broken` gives the bytes that end the stream where the provider does not answer at all.
-    """
+    """How an agent is kept waiting; `begun` once the head of the answer has gone out."""
 
     every_s: float
     content_type: str
     ping: Callable[[], bytes]
-    broken: Callable[[], bytes]
     begun: bool = False
 
 
-def install(waiting: Callable[[http.HTTPFlow], Waiting | None]) -> None:
-    """Use this stream for every request of this process; `waiting` says which of them are kept waiting, and how."""
+def install(
+    waiting: Callable[[http.HTTPFlow], Waiting | None], ending: Callable[[http.HTTPFlow], bytes | None]
+) -> None:
+    """Use this stream for every request of this process.
+
+    `waiting` says which agents are kept waiting, and how; `ending` gives what ends an agent's stream whose provider is
+    gone, None where mitmproxy's way is right.
+    """
     PatientStream.waiting = staticmethod(waiting)
+    PatientStream.ending = staticmethod(ending)
     layers.HttpStream = PatientStream  # type: ignore[misc]
 
 
@@ -51,6 +55,7 @@ class PatientStream(HttpStream):
     """One request and its answer."""
 
     waiting: Callable[[http.HTTPFlow], Waiting | None] = staticmethod(lambda flow: None)
+    ending: Callable[[http.HTTPFlow], bytes | None] = staticmethod(lambda flow: None)
     asked = False
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
@@ -99,14 +104,17 @@ class PatientStream(HttpStream):
 
     def handle_protocol_error(self, event: events.Event) -> layer.CommandGenerator[None]:
         """The provider is gone. Where the answer was begun, the agent gets an error event, not a silent end."""
-        found = self.waiting(self.flow)
-        if found is None or not found.begun or not isinstance(event, ResponseProtocolError):
+        going_on = self.client_state != self.state_errored and self.server_state != self.state_done
+        last = self.ending(self.flow) if going_on and isinstance(event, ResponseProtocolError) else None
+        if last is None:
             yield from super().handle_protocol_error(event)  # type: ignore[arg-type]
             return
+        assert isinstance(event, ResponseProtocolError)
         self.flow.error = Error(event.message)
         yield HttpErrorHook(self.flow)
         self.flow.live = False
         self.client_state = self.server_state = self.state_errored
-        yield SendHttp(ResponseData(self.stream_id, found.broken()), self.context.client)
+        if last:
+            yield SendHttp(ResponseData(self.stream_id, last), self.context.client)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
         yield DropStream(self.stream_id)

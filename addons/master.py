@@ -27,9 +27,9 @@ from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.addons.dispatch import PING_S, Dispatch
 from ringlet_mitm.addons.endpoints import Endpoints
-from ringlet_mitm.addons.exchange import waiting_of
+from ringlet_mitm.addons.exchange import ending_of, waiting_of
 from ringlet_mitm.addons.guard import Guard
-from ringlet_mitm.addons.http_stream import install as install_patience
+from ringlet_mitm.addons.http_stream import install as install_stream
 from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.lean import LeanMaster
 from ringlet_mitm.addons.live import Live
@@ -156,7 +156,7 @@ class Background:
         """Called once the port is open."""
         proxy = self._proxy
         install(asyncio.get_running_loop(), proxy.setup.detours)
-        install_patience(waiting_of)
+        install_stream(waiting_of, ending_of)
         proxy.writer.start()
         threading.Thread(target=proxy.warm, name="warming up", daemon=True).start()
         if proxy.setup.announce:

@@ -57,6 +57,13 @@ class TranslatingRelay:
         """The connection is gone."""
         self._tell()
 
+    def broken_off(self) -> bytes:
+        """The provider is gone in the middle: what ends the agent's stream, b"" where it has ended."""
+        out = self._stream.close()
+        self._bytes_out += len(out)
+        self._tell()
+        return out
+
     def _tell(self) -> None:
         if self._told:
             return

@@ -6,7 +6,7 @@ Sans-IO: bytes and JSON values in, values and bytes out; no clock, no randomness
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,9 +55,12 @@ class StreamParser(Protocol):
 
 
 class StreamRenderer(Protocol):
-    """The agent's stream: events in, bytes out. `losses` grows with what could not be said."""
+    """The agent's stream: events in, bytes out."""
 
-    losses: list[Loss]
+    @property
+    def losses(self) -> Sequence[Loss]:
+        """What could not be said so far."""
+        ...
 
     def feed(self, event: Event) -> bytes:
         """What goes to the agent now; b"" where the event has to wait or says nothing."""

@@ -126,6 +126,7 @@ class StreamTranslation:
     """A provider's stream in, the agent's out. `text_bytes` is how much the model wrote, for an estimate."""
 
     def __init__(self, translation: Translation, context: AnswerContext, *, keep: bool = False) -> None:
+        self._agent = translation.agent.format
         self._parser = translation.provider.parser()
         self._reader = ToolCallReader() if translation.fitted.prompted else None
         self._restorer = Restorer(translation.conversation, translation.fitted, translation.agent.format)
@@ -175,6 +176,7 @@ class StreamTranslation:
             return b""
         for event in events:
             self._note(event)
+        events = [self._in_agents_words(event) if isinstance(event, Failed) else event for event in events]
         if self._names:
             events = [replace(event, id="") if isinstance(event, Started) else event for event in events]
         if self._reader is not None:
@@ -188,6 +190,10 @@ class StreamTranslation:
                 self._kept.feed(event)
             out += self._renderer.feed(event)
         return bytes(out)
+
+    def _in_agents_words(self, event: Failed) -> Failed:
+        status, said = in_words_of(self._agent, event.status, event.error)
+        return Failed(said, status)
 
     def _note(self, event: Event) -> None:
         match event:

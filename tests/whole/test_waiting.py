@@ -1,4 +1,4 @@
-"""An agent that asked for a stream of a provider that answers whole, and takes its time."""
+"""Agents whose stream is of our making: a provider that answers whole and takes its time, or is gone in the middle."""
 
 from __future__ import annotations
 
@@ -55,6 +55,9 @@ class _Slow(BaseHTTPRequestHandler):
         assert isinstance(self.server, SlowVendor)
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.server.bodies.append(asked)
+        if asked["model"] == "cut-1":
+            self._cut()
+            return
         time.sleep(0 if asked["model"] == "quick-1" else SLOW_S)
         if asked["model"] == "dead-1":
             self.close_connection = True
@@ -66,6 +69,18 @@ class _Slow(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(said)))
         self.end_headers()
         self.wfile.write(said)
+
+    def _cut(self) -> None:
+        """Begin a stream, and be gone."""
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("transfer-encoding", "chunked")
+        self.end_headers()
+        chunk = {"id": "c", "model": "cut-1", "choices": [{"index": 0, "delta": {"content": "Half a"}}]}
+        line = f"data: {json.dumps(chunk)}\n\n".encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+        self.wfile.flush()
+        self.close_connection = True
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -87,8 +102,12 @@ def address(tmp_path: Path, slow: SlowVendor) -> Iterator[str]:
     (home.providers_dir / "slow.toml").write_text(
         f'name = "slow"\nshape = "openai"\nendpoint = "http://127.0.0.1:{slow.server_port}/v1"\nstreaming = false\n'
     )
+    (home.providers_dir / "streaming.toml").write_text(
+        f'name = "streaming"\nshape = "openai"\nendpoint = "http://127.0.0.1:{slow.server_port}/v1"\n'
+    )
     home.routing_file("work").write_text(
-        "".join(
+        '[[rule]]\nmatch = { model-equals = "cut-1" }\nto = "streaming"\nmodel = "cut-1"\n'
+        + "".join(
             f'[[rule]]\nmatch = {{ model-equals = "{name}" }}\nto = "slow"\nmodel = "{name}"\n'
             for name in ("slow-1", "quick-1", "broken-1", "dead-1")
         )
@@ -125,3 +144,17 @@ def test_what_fails_after_a_ping_ends_in_an_error_event(address: str, model: str
     found = events(address, model)
     assert (found[0], found[-1]) == ("ping", "error")
     assert "message_stop" not in found
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/messages", "/v1/responses", "/v1beta/models/cut-1:streamGenerateContent?alt=sse"]
+)
+def test_a_provider_that_is_gone_in_the_middle_ends_in_an_error_event(address: str, path: str) -> None:
+    asked = {
+        "/v1/messages": json.loads(messages_body(stream=True)) | {"model": "cut-1"},
+        "/v1/responses": {"model": "cut-1", "input": "hi", "stream": True},
+    }.get(path, {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]})
+    answer = httpx.post(f"{address}{path}", json=asked, timeout=20)
+    assert (answer.status_code, "Half a" in answer.text) == (200, True)
+    last = answer.text.rstrip().splitlines()[-1]
+    assert "error" in last and "broke off" in last

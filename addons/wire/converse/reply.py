@@ -13,6 +13,7 @@ from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatab
 from ringlet_mitm.addons.wire.converse.content import arguments_of, own_block, own_content, parse_content
 from ringlet_mitm.addons.wire.converse.families import signer_of
 from ringlet_mitm.addons.wire.converse.media import CONVERSE
+from ringlet_mitm.addons.wire.faults import error_in
 from ringlet_mitm.addons.wire.leftovers import laid_over, leftovers, said_once
 from ringlet_mitm.addons.wire.lenient import LenientDecoder
 from ringlet_mitm.addons.wire.stops import stop_of, stop_word
@@ -36,8 +37,8 @@ def _parsed(body: Json, model: str) -> Reply:
     output = body.get("output")
     said = output.get("message") if isinstance(output, dict) else None
     if not isinstance(said, dict):
-        why = body.get("message") or body.get("Message")
-        raise Untranslatable(f"Bedrock says: {why}" if isinstance(why, str) else "Bedrock's answer has no message")
+        error = error_in(body)
+        raise Untranslatable(f"Bedrock says: {error.message}" if error else "Bedrock's answer has no message")
     routed = routed_to(body)
     blocks = parse_content(said.get("content"), signer_of(routed or model))
     reason = body.get("stopReason")

@@ -100,7 +100,7 @@ def test_stops(reason: str, stop: Stop) -> None:
     [
         ({}, "Ollama's answer has no message"),
         ({"error": "model 'x' not found"}, "Ollama says: model 'x' not found"),
-        ({"message": "hi"}, "Ollama's answer has no message"),
+        ({"message": ["hi"]}, "Ollama's answer has no message"),
     ],
 )
 def test_what_is_no_answer(body: Json, why: str) -> None:
