@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from mitmproxy import flow as mitmproxy_flow
 
 from ringlet_mitm.addons.http_stream import Waiting
-from ringlet_mitm.addons.outbound import Outbound, Turn
+from ringlet_mitm.addons.outbound import Outbound
 from ringlet_mitm.addons.relay import Reading, Relay
+from ringlet_mitm.addons.splicing import Turn
 from ringlet_mitm.addons.translating import TranslatingRelay
 from ringlet_mitm.addons.usage.rows import RequestRow
 from ringlet_mitm.addons.wire.faults import error_event

@@ -13,7 +13,7 @@ from ringlet_mitm.addons.addressing import VENDORS, asks_proxy
 from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.live import Live
-from ringlet_mitm.addons.outbound import Turn
+from ringlet_mitm.addons.splicing import Turn
 from ringlet_mitm.addons.usage.rows import new_id
 from ringlet_mitm.addons.wire.encodings import decode_whole
 from ringlet_mitm.rules.peek import AgentRequest, Peek, Unreadable, peek

@@ -6,18 +6,17 @@ Rejected: mutating the flow's request step by step. A second attempt would then 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from ringlet_mitm.addons.credentials.agent_headers import query_without_keys, without_credentials
+from ringlet_mitm.addons.splicing import Edit, Turn, apply_edits, model_edit, refit_edits, usage_edit
 from ringlet_mitm.addons.wire.canonical import Conversation, Message
 from ringlet_mitm.addons.wire.identifiers import has_seal
 from ringlet_mitm.addons.wire.translator import Translation, Wanted, parse, translate
 from ringlet_mitm.rules.errors import Untranslatable
 from ringlet_mitm.rules.peek import AgentRequest, Headers, Peek, Unreadable
-from ringlet_mitm.rules.routing import Decision
 from ringlet_mitm.rules.shapes import Loss, WireFormat, is_enveloped
 from ringlet_mitm.rules.targets import Target
 
@@ -26,27 +25,9 @@ METHODS: dict[WireFormat, tuple[tuple[str, str], tuple[str, str]]] = {
     WireFormat.GEMINI: (("generateContent", ""), ("streamGenerateContent", "?alt=sse")),
     WireFormat.CONVERSE: (("converse", ""), ("converse-stream", "")),
 }
+SAFE = {WireFormat.CONVERSE: ":"}  # an inference profile's ARN is one segment of the path
 NO_METHODS = (("", ""), ("", ""))
 NEUTRAL = frozenset({b"user-agent", b"accept-language"})
-ASK_FOR_USAGE = b'"stream_options":{"include_usage":true},'
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """Bytes `start` to `end` (exclusive) of the original body become `new`; an insertion where both are equal."""
-
-    start: int
-    end: int
-    new: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """All that an attempt is made of, whichever target it goes to."""
-
-    request: AgentRequest
-    peek: Peek | Unreadable
-    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +74,10 @@ def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False, re
         except Untranslatable as error:
             where = f"rule '{turn.decision.label}' sends this {request.format} request to provider '{target.provider}'"
             raise Untranslatable(f"{where}, which speaks {target.format}: {error}") from None
-    model, asks_usage = _model_edit(turn, target), _usage_edit(turn, target)
-    edits = tuple(sorted((edit for edit in (model, asks_usage) if edit is not None), key=lambda edit: edit.start))
+    model, asks_usage = model_edit(turn, target), usage_edit(turn, target)
+    refits, losses = refit_edits(turn, target) if model is not None else ((), ())
+    found = (*(edit for edit in (model, asks_usage) if edit is not None), *refits)
+    edits = tuple(sorted(found, key=lambda edit: edit.start))
     keeps = target.as_asked and not replace_credentials
     return Outbound(
         method=request.method,
@@ -105,6 +88,7 @@ def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False, re
         headers=_with(request.headers if keeps else without_credentials(request.headers), target.headers),
         body=apply_edits(request.body, edits) if edits else request.body,
         edits=edits,
+        losses=losses,
         hide_usage_chunk=asks_usage is not None,
         keeps_credentials=keeps,
     )
@@ -136,7 +120,9 @@ def _translated(turn: Turn, target: Target, recall: Recall | None) -> Outbound:
     wanted = Wanted(target.format, target.model, able.native_tool_calling, able.vision, target.streams)
     translation = translate(conversation, request.path, request.format, wanted)
     method, query = METHODS.get(target.format, NO_METHODS)[translation.streams]
-    path = endpoint.path.replace("{method}", method).replace("{model}", quote(target.model, safe="/:@"))
+    path = endpoint.path.replace("{method}", method).replace(
+        "{model}", quote(target.model, safe=SAFE.get(target.format, "/:@"))
+    )
     accept = translation.provider.content_type if translation.streams else "application/json"
     own = ((b"content-type", b"application/json"), (b"accept", accept.encode()))
     return Outbound(
@@ -170,18 +156,6 @@ def _neutral(headers: Headers) -> Headers:
     return tuple(item for item in headers if item[0].lower() in NEUTRAL)
 
 
-def apply_edits(body: bytes, edits: tuple[Edit, ...]) -> bytes:
-    """`body` with the edits made; they do not overlap, and are in the order of their places."""
-    view = memoryview(body)  # so that nothing is copied twice
-    pieces: list[bytes | memoryview] = []
-    done = 0
-    for edit in edits:
-        pieces += (view[done : edit.start], edit.new)
-        done = edit.end
-    pieces.append(view[done:])
-    return b"".join(pieces)
-
-
 def _check(turn: Turn, target: Target) -> None:
     request, where = turn.request, f"rule '{turn.decision.label}' sends this {turn.request.format} request to"
     if is_enveloped(request.path) and (request.direct or not target.as_asked):
@@ -189,40 +163,6 @@ def _check(turn: Turn, target: Target) -> None:
             f"{where} provider '{target.provider}', but it is wrapped for Google's Code Assist, which takes a sign-in "
             "with Google only; let it pass through, or use the agent with a Gemini API key"
         )
-
-
-def _model_edit(turn: Turn, target: Target) -> Edit | None:
-    if isinstance(turn.peek, Unreadable):
-        return None
-    span = turn.peek.spans.model
-    if span is None or not target.model or target.model == turn.peek.features.model:
-        return None
-    return Edit(span.start, span.end, json.dumps(target.model).encode())
-
-
-def _usage_edit(turn: Turn, target: Target) -> Edit | None:
-    """Chat streams say their usage only when asked; the agent that did not ask does not see the extra chunk.
-
-    A host that is no provider's is not asked: some refuse keys that they do not know, and the agent's turn goes first.
-    """
-    if isinstance(turn.peek, Unreadable) or not target.provider:
-        return None
-    features, spans, body = turn.peek.features, turn.peek.spans, turn.request.body
-    if features.format is not WireFormat.CHAT or not features.stream:
-        return None
-    span = spans.stream_options
-    if span is None:
-        return Edit(spans.after_brace, spans.after_brace, ASK_FOR_USAGE)  # a key follows: at least `stream`
-    try:
-        options = json.loads(body[span.start : span.end])
-    except (ValueError, RecursionError):
-        return None
-    if options is not None and not isinstance(options, dict):
-        return None
-    options = options or {}
-    if options.get("include_usage") is True:
-        return None
-    return Edit(span.start, span.end, json.dumps({**options, "include_usage": True}).encode())
 
 
 def _with(headers: Headers, wanted: Headers) -> Headers:

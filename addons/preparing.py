@@ -8,7 +8,8 @@ from collections.abc import Callable
 from ringlet_mitm.addons.credentials.schemes import sign
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.addons.live import Live
-from ringlet_mitm.addons.outbound import Outbound, Recall, Turn, needs_translation, prepare
+from ringlet_mitm.addons.outbound import Outbound, Recall, needs_translation, prepare
+from ringlet_mitm.addons.splicing import Turn
 from ringlet_mitm.rules.errors import RouteError
 from ringlet_mitm.rules.targets import Target
 

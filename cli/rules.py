@@ -217,7 +217,8 @@ def _leg(
     request: AgentRequest, seen: Peek | Unreadable, decision: Decision, target: Target, environ: Mapping[str, str]
 ) -> Leg:
     from ringlet_mitm.addons.credentials.vault import Vault
-    from ringlet_mitm.addons.outbound import Turn, prepare
+    from ringlet_mitm.addons.outbound import prepare
+    from ringlet_mitm.addons.splicing import Turn
 
     key_is_set = Vault(environ).find(target.key_ref) is not None if target.key_ref else None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -61,12 +61,14 @@ class AgentRequest:
 class Spans:
     """Where an edit may go.
 
-    The model's JSON string with its quotes, the `stream_options` value, and the first byte after the opening brace.
+    The model's JSON string with its quotes, the `stream_options` value, the first byte after the opening brace, and the
+    values of the top-level keys that a change of model may change.
     """
 
     model: Span | None
     stream_options: Span | None
     after_brace: int
+    follow_model: tuple[tuple[str, Span], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,4 +241,13 @@ def _spans(found: Skeleton) -> Spans:
         model=span_in(body, model) if model is not None and is_text else None,
         stream_options=span_in(body, options) if isinstance(options, Raw) else None,
         after_brace=body.find(b"{") + 1,
+        follow_model=tuple(_following(found)),
     )
+
+
+def _following(found: Skeleton) -> Iterator[tuple[str, Span]]:
+    for key in found.shape.follows_model:
+        raw = found.raw((key,))
+        span = span_in(found.body, raw) if raw is not None else None
+        if span is not None:
+            yield key, span

@@ -39,7 +39,8 @@ class Shape:
     Each of the others names a top-level key, or a dotted path (`generationConfig.maxOutputTokens`);
     spellings in snake_case that a vendor also accepts come second.
     `model` is empty where the model is a segment of the URL. `schema` is the form of the answer, which a model reads as
-    well. `session` says which conversation this is, in the words of agents rather than of the vendor.
+    well. `session` says which conversation this is, in the words of agents rather than of the vendor. `follows_model`
+    are the top-level keys whose values one model of the vendor takes and another refuses.
     """
 
     format: WireFormat
@@ -54,6 +55,7 @@ class Shape:
     schema: tuple[str, ...] = ()
     session: tuple[str, ...] = ()
     stream_options: tuple[str, ...] = ()
+    follows_model: tuple[str, ...] = ()
 
 
 SHAPES: dict[WireFormat, Shape] = {
@@ -71,6 +73,7 @@ SHAPES: dict[WireFormat, Shape] = {
             thinking=("thinking.type",),
             schema=("output_config.format", "output_format"),
             session=("metadata.user_id",),
+            follows_model=("thinking", "output_config", "context_management", "max_tokens"),
         ),
         Shape(
             format=WireFormat.CHAT,

@@ -46,7 +46,8 @@ def _struct(shape: Shape, *, lists: bool) -> type[msgspec.Struct]:
     """A struct with a field for each top-level key of the shape, lists of raw items where they are expected."""
     long = _top_keys((*shape.messages, *shape.tools)) if lists else set()
     others = _top_keys((*shape.model, *shape.system, *shape.stream, *shape.max_tokens, *shape.thinking))
-    others |= _top_keys((*shape.schema, *shape.session, *shape.stream_options, *shape.messages, *shape.tools)) - long
+    others |= _top_keys((*shape.schema, *shape.session, *shape.stream_options, *shape.follows_model))
+    others |= _top_keys((*shape.messages, *shape.tools)) - long
     fields: list[tuple[str, Any, Any]] = [(key, list[Raw] | None, None) for key in sorted(long)]
     fields += [(key, Raw, ABSENT) for key in sorted(others)]
     return msgspec.defstruct(f"Body_{shape.format.name}", fields)

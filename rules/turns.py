@@ -19,7 +19,7 @@ from ringlet_mitm.rules.shapes import SEAL_MARKS, WireFormat
 from ringlet_mitm.rules.skeleton import ABSENT
 
 SYSTEM_ROLES = frozenset({"system", "developer"})
-MODEL_ROLES = frozenset({"assistant", "model"})
+MODEL_ROLES: frozenset[str | None] = frozenset({"assistant", "model"})
 RESULT_ROLES = frozenset({"tool", "function"})
 # Items of Responses that are the model's own words; a call's type ends in `_call`.
 MODEL_TYPES = frozenset({"reasoning", "item_reference", "compaction"})

@@ -12,9 +12,10 @@ from mitmproxy.test import tflow, tutils
 from ringlet_mitm.addons.answer import Answer
 from ringlet_mitm.addons.bookkeeping import Bookkeeper
 from ringlet_mitm.addons.exchange import Exchange, attach
-from ringlet_mitm.addons.outbound import Turn, prepare
+from ringlet_mitm.addons.outbound import prepare
 from ringlet_mitm.addons.recorder import Recorder
 from ringlet_mitm.addons.sessions import Sessions
+from ringlet_mitm.addons.splicing import Turn
 from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow
 from ringlet_mitm.rules.peek import peek
 from ringlet_mitm.rules.pricelist import PriceBook

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ringlet_mitm.addons.credentials.schemes import sign
 from ringlet_mitm.addons.credentials.secret import Secret
-from ringlet_mitm.addons.outbound import Edit, Outbound, Turn, apply_edits, prepare
+from ringlet_mitm.addons.outbound import Outbound, prepare
+from ringlet_mitm.addons.splicing import Edit, Turn, apply_edits
 from ringlet_mitm.rules.errors import Untranslatable
 from ringlet_mitm.rules.peek import AgentRequest, peek
 from ringlet_mitm.rules.providers import registry
@@ -368,3 +369,18 @@ def test_thinking_that_another_vendor_gave_does_not_go_to_the_agents_own() -> No
 def test_a_text_that_only_names_us_passes_untouched() -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "what is ringlet.toml, and ringlet.openai?"}]}
     assert not prepare(turn_of(asked(MESSAGES, body)), target_of(asked(MESSAGES, body))).translated
+
+
+def test_what_the_new_model_refuses_follows_it_and_nothing_else_changes() -> None:
+    body = (
+        b'{ "max_tokens":32000, "thinking":{"type":"adaptive"} ,"messages":[{"role":"user","content":"\\u0061"}],'
+        b'\n"output_config": {"effort":"high"}, "model":"claude-opus-4-8"}'
+    )
+    outbound = prepare(
+        turn_of(asked(MESSAGES, body)), target_of(asked(MESSAGES, body), "anthropic", "claude-haiku-4-5")
+    )
+    assert outbound.body == (
+        b'{ "max_tokens":32000, "thinking":{"type":"enabled","budget_tokens":16000} ,'
+        b'"messages":[{"role":"user","content":"\\u0061"}],\n"output_config": {}, "model":"claude-haiku-4-5"}'
+    )
+    assert [loss.what for loss in outbound.losses] == ["effort"]

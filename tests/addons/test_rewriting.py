@@ -5,8 +5,9 @@ from mitmproxy import http
 from mitmproxy.net.http import http1
 from mitmproxy.test import tutils
 
-from ringlet_mitm.addons.outbound import Edit, Outbound
+from ringlet_mitm.addons.outbound import Outbound
 from ringlet_mitm.addons.rewriting import apply
+from ringlet_mitm.addons.splicing import Edit
 from ringlet_mitm.rules.shapes import Headers
 
 BODY = b'{"model":"a"}'

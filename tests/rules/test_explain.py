@@ -12,7 +12,7 @@ from ringlet_mitm.rules.explain import Explanation, Leg, explain
 from ringlet_mitm.rules.peek import AgentRequest, Peek, Spans, Unreadable
 from ringlet_mitm.rules.providers import Endpoint, KeyRef
 from ringlet_mitm.rules.rulebook import load_rulebook
-from ringlet_mitm.rules.shapes import WireFormat
+from ringlet_mitm.rules.shapes import Loss, WireFormat
 from ringlet_mitm.rules.targets import Target
 from ringlet_mitm.rules.tokens import Calibration, TextParts
 
@@ -70,6 +70,8 @@ class Sent:
     port: int = 443
     edits: tuple[object, ...] = ()
     keeps_credentials: bool = False
+    translated: bool = False
+    losses: tuple[Loss, ...] = ()
 
 
 @pytest.fixture
@@ -213,3 +215,11 @@ def test_no_key_is_shown(explained: Any) -> None:
 def test_an_unusual_port_is_shown(explained: Any) -> None:
     leg = Leg(KEYLESS, Sent("localhost", port=8000, scheme="http"))
     assert leg.url == "http://localhost:8000/v1/messages"
+
+
+def test_what_a_translation_loses_is_told(explained: Any) -> None:
+    sent = Sent("api.groq.com", translated=True, losses=(Loss("top_k", "no such option"),))
+    target = MOVES
+    lines = explained(Leg(target, sent)).lines()
+    assert f"  body         translated from {REQUEST.format} to {target.format}" in lines
+    assert "  lost         top_k: no such option" in lines
