@@ -75,6 +75,15 @@ class Translation:
         return self.agent.format is WireFormat.MESSAGES and self.provider.format is not WireFormat.MESSAGES
 
     @property
+    def agents_model(self) -> str:
+        """The model's name to answer under, "" for the provider's own.
+
+        Claude Code 2.1 sends thoughts back only to the model that they are said to be of, and it goes on asking for its
+        own: under another name every thought would be lost. The row has the name of the model that answered.
+        """
+        return self.conversation.model if self.seals_thoughts else ""
+
+    @property
     def names_answers(self) -> bool:
         """Whether answers get ids of ours: what an agent of Responses may go on from, we have to find again."""
         return self.agent.format is WireFormat.RESPONSES
@@ -132,6 +141,7 @@ class StreamTranslation:
         self._restorer = Restorer(translation.conversation, translation.fitted, translation.agent.format)
         self._renderer = translation.agent.renderer(context)
         self._names = translation.names_answers
+        self._as_model = translation.agents_model
         self._unsigned = UnsignedThoughts(translation.provider.format) if translation.seals_thoughts else None
         self._kept = Accumulator() if keep else None
         self.usage: Usage | None = None
@@ -177,8 +187,7 @@ class StreamTranslation:
         for event in events:
             self._note(event)
         events = [self._in_agents_words(event) if isinstance(event, Failed) else event for event in events]
-        if self._names:
-            events = [replace(event, id="") if isinstance(event, Started) else event for event in events]
+        events = [self._named(event) if isinstance(event, Started) else event for event in events]
         if self._reader is not None:
             events = self._reader.feed(events)
         out = bytearray()
@@ -190,6 +199,12 @@ class StreamTranslation:
                 self._kept.feed(event)
             out += self._renderer.feed(event)
         return bytes(out)
+
+    def _named(self, event: Started) -> Started:
+        """The beginning of an answer, with the names that the agent goes by."""
+        if self._names:
+            event = replace(event, id="")
+        return replace(event, model=self._as_model) if self._as_model else event
 
     def _in_agents_words(self, event: Failed) -> Failed:
         status, said = in_words_of(self._agent, event.status, event.error)
@@ -246,6 +261,8 @@ def _rendered(translation: Translation, context: AnswerContext, found: Json) -> 
         restored = signed(restored, translation.provider.format)
     if translation.names_answers:
         restored = replace(restored, id="")
+    if translation.agents_model:
+        restored = replace(restored, model=translation.agents_model)
     if not translation.conversation.stream:
         answer = translation.agent.render_reply(restored, context)
         return WholeAnswer(200, write_json(answer.body), JSON_TYPE, restored, losses=answer.losses)

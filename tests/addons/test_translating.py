@@ -136,3 +136,28 @@ def test_a_whole_answer_becomes_a_stream_where_one_was_asked_for() -> None:
     assert b'"text":"Hi"' in answer.body
     assert answer.body.rstrip().endswith(b'data: {"type":"message_stop"}')
     assert reading_of(answer).output_estimate > 0
+
+
+def test_an_agent_of_messages_is_told_of_the_model_that_it_asked_for() -> None:
+    """Else Claude Code keeps the thinking of the answer to itself; the ledger has the one that answered."""
+    told = Told()
+    out = told.relay(chunk(content="Hi")) + told.relay(END + b"data: [DONE]\n\n")
+    assert (b'"model":"m"' in out[0], told.readings[0].model) == (True, "llama")
+    said = {
+        "id": "c",
+        "model": "llama",
+        "choices": [{"index": 0, "message": {"content": "Hi"}, "finish_reason": "stop"}],
+    }
+    for made in (translation(), translation(stream=False)):
+        answer = whole_answer(made, made.context("id", "llama", 7, 1), 200, json.dumps(said).encode())
+        assert (b'"model":"m"' in answer.body, reading_of(answer).model) == (True, "llama")
+
+
+def test_an_agent_of_anthropics_hears_the_name_that_it_asked_for() -> None:
+    """Claude Code brings thoughts back only to the model that they are said to be of."""
+    told = Told()
+    (out,) = told.relay(chunk(role="assistant", content="Hello"))
+    assert b'"model":"m"' in out
+    told.relay(END)
+    told.relay(b"data: [DONE]\n\n")
+    assert told.readings[0].model == "llama"

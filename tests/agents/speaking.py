@@ -316,7 +316,12 @@ def _gemini_chunk(said: Said, parts: list[Json], finish: str = "") -> Json:
     if finish:
         candidate["finishReason"] = finish
         usage |= {"candidatesTokenCount": said.output, "totalTokenCount": said.prompt + said.output}
-    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": said.model, "responseId": "A"}
+    return {
+        "candidates": [candidate],
+        "usageMetadata": usage,
+        "modelVersion": said.model,
+        "responseId": f"R{said.number}",
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,9 @@ def _redacted(said: Json) -> Thinking | None:
     data = said.get("data")
     if not isinstance(data, str):
         return None
+    sealed = unseal(data)
+    if sealed is not None:
+        return Thinking("", sealed[1], sealed[0], native=_left(said, REDACTED, None))
     return Thinking("", data, HERE, redacted=True, native=_left(said, REDACTED, None))
 
 
