@@ -261,13 +261,12 @@ def _rendered(translation: Translation, context: AnswerContext, found: Json) -> 
         restored = signed(restored, translation.provider.format)
     if translation.names_answers:
         restored = replace(restored, id="")
-    if translation.agents_model:
-        restored = replace(restored, model=translation.agents_model)
+    shown = replace(restored, model=translation.agents_model) if translation.agents_model else restored
     if not translation.conversation.stream:
-        answer = translation.agent.render_reply(restored, context)
+        answer = translation.agent.render_reply(shown, context)
         return WholeAnswer(200, write_json(answer.body), JSON_TYPE, restored, losses=answer.losses)
     renderer = translation.agent.renderer(context)
-    events = events_of(restored)
+    events = events_of(shown)
     if translation.seals_thoughts:
         events = UnsignedThoughts(translation.provider.format).events(events)
     out = b"".join(renderer.feed(event) for event in events if not isinstance(event, Ping))

@@ -151,13 +151,3 @@ def test_an_agent_of_messages_is_told_of_the_model_that_it_asked_for() -> None:
     for made in (translation(), translation(stream=False)):
         answer = whole_answer(made, made.context("id", "llama", 7, 1), 200, json.dumps(said).encode())
         assert (b'"model":"m"' in answer.body, reading_of(answer).model) == (True, "llama")
-
-
-def test_an_agent_of_anthropics_hears_the_name_that_it_asked_for() -> None:
-    """Claude Code brings thoughts back only to the model that they are said to be of."""
-    told = Told()
-    (out,) = told.relay(chunk(role="assistant", content="Hello"))
-    assert b'"model":"m"' in out
-    told.relay(END)
-    told.relay(b"data: [DONE]\n\n")
-    assert told.readings[0].model == "llama"

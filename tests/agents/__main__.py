@@ -32,7 +32,7 @@ def main() -> int:
     """Exit code 0 where every run is fine, or where the agents cannot be had."""
     words = _words()
     agents = [agent for agent in AGENTS if words.agent in (None, agent.program)]
-    upstreams = [upstream for upstream in UPSTREAMS if words.to in (None, upstream.style)]
+    upstreams = [upstream for upstream in UPSTREAMS if words.to in (None, upstream.name)]
     lacking = missing(agents, words.installed)
     why_not = unreachable() if lacking else ""
     if why_not:
@@ -53,13 +53,9 @@ def main() -> int:
 def _words() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make test-agents", description=__doc__)
     parser.add_argument("--agent", choices=[agent.program for agent in AGENTS], help="only this agent")
-    parser.add_argument("--to", choices=[upstream.style for upstream in UPSTREAMS], help="only this upstream format")
+    parser.add_argument("--to", choices=[upstream.name for upstream in UPSTREAMS], help="only this column")
     parser.add_argument("--installed", type=Path, default=ROOT / ".agents", help="where npm has put the agents")
-    parser.add_argument(
-        "--dump",
-        type=Path,
-        help="write what was sent and printed in runs that failed or lost something into this folder",
-    )
+    parser.add_argument("--dump", type=Path, help="what was sent and printed in failed runs goes into this folder")
     return parser.parse_args()
 
 
@@ -74,18 +70,18 @@ def _through(
             for agent in agents:
                 outcome = run(agent, upstream, proxy, vendor, installed)
                 print(f"{agent.name} to {upstream.name}: {outcome.words}", flush=True)
-                if dump and (outcome.unsigned or not outcome.ok):
-                    _dump(dump / f"{agent.program}-{upstream.style}", outcome, proxy)
+                if dump and not outcome.ok:
+                    _dump(dump / f"{agent.program}-{upstream.name}", outcome, proxy)
                 yield agent, outcome
 
 
 def _set_up(home: Path, upstream: Upstream) -> None:
     place = home_of({"RINGLET_HOME": str(home)})
     save_profile(place, Profile(name=PROFILE))
-    place.routing_file(PROFILE).write_text(f'[default]\nto = "{upstream.name}"\n')
+    place.routing_file(PROFILE).write_text(upstream.routing)
     if upstream.file:
         (home / "providers").mkdir()
-        (home / "providers" / f"{upstream.name}.toml").write_text(upstream.file)
+        (home / "providers" / "of-the-test.toml").write_text(upstream.file)
 
 
 @contextmanager
@@ -106,8 +102,8 @@ def _dump(folder: Path, outcome: Outcome, proxy: RunningProxy) -> None:
 
 
 def _print_table(agents: list[Agent], upstreams: list[Upstream], outcomes: dict[tuple[str, str], Outcome]) -> None:
-    cell = "{:<28}".format
-    print("\n" + cell("agent (speaks)") + "".join(cell(f"{one.name} ({one.style})") for one in upstreams))
+    cell = "{:<23}".format
+    print("\n" + cell("agent (speaks)") + "".join(cell(f"to {one.name}") for one in upstreams))
     for agent in agents:
         row = (outcomes[agent.name, upstream.name] for upstream in upstreams)
         print(cell(f"{agent.name} ({agent.speaks})") + "".join(cell(outcome.short) for outcome in row))

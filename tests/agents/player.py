@@ -40,8 +40,8 @@ class Player:
     secret: str
     own_host: str
     played: list[Played] = field(default_factory=list)
-    signed: dict[str, str] = field(default_factory=dict)
-    returned: set[str] = field(default_factory=set)
+    signed: dict[tuple[str, str], str] = field(default_factory=dict)
+    returned: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def refused(self) -> list[Played]:
@@ -54,14 +54,14 @@ class Player:
         return [int(one.said.removeprefix("step ")) for one in self.played if one.said.startswith("step ")]
 
     @property
-    def lost_signatures(self) -> set[str]:
+    def lost_signatures(self) -> set[tuple[str, str]]:
         """Those of steps that were followed by another one, and that never came back."""
         return self.signed.keys() - self.returned
 
     def __call__(self, style: str, seen: Seen, body: Json, stream: bool) -> Spoken:
         """What the vendor answers; raises Refusal."""
         asked = READERS[style](body)
-        wrong = [*faults(style, body), *self._strays(seen), *self._forged(asked)]
+        wrong = [*faults(style, body), *self._strays(seen), *self._forged(style, asked)]
         said, step = (f"refused: {'; '.join(wrong)}", None) if wrong else self._step(asked, body)
         self.played.append(Played(style, seen.host, seen.path, body, said))
         if step is None:
@@ -74,17 +74,18 @@ class Player:
         gone = seen.host != self.own_host and any(self.secret in value for value in everything)
         return [f"the agent's own key went to {seen.host}"] if gone else []
 
-    def _forged(self, asked: Asked) -> list[str]:
+    def _forged(self, style: str, asked: Asked) -> list[str]:
         """Signatures that this vendor did not give, or gave for other words."""
         wrong = []
         for thought in asked.thoughts:
             if thought.signature in SENTINELS:
                 continue
-            if thought.signature not in self.signed:
+            key = (style, thought.signature)
+            if key not in self.signed:
                 wrong.append(f"thinking: invalid signature {thought.signature[:60]!r}")
-            elif thought.text is not None and thought.text != self.signed[thought.signature]:
+            elif thought.text is not None and thought.text != self.signed[key]:
                 wrong.append("thinking: a signed thought must not be modified")
-            self.returned.add(thought.signature)
+            self.returned.add(key)
         return wrong
 
     def _step(self, asked: Asked, body: Json) -> tuple[str, Step | None]:
@@ -106,7 +107,7 @@ class Player:
         number = len(self.played)
         signature = base64.b64encode(f"{style} thought {number}: {step.thought}".encode()).decode()
         if step.calls and style in SIGNED:
-            self.signed[signature] = step.thought
+            self.signed[style, signature] = step.thought
         said = Said(step, asked_model(style, seen, body), number, signature, len(seen.body) // BYTES_PER_TOKEN)
         if not stream:
             return Spoken([json.dumps(STYLES[style].whole(said)).encode()], "application/json")

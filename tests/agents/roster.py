@@ -14,7 +14,10 @@ SECRET = "of-the-agent-c0ffee"
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """`command` follows the program; `files` are written into its home beforehand."""
+    """`command` follows the program; `files` are written into its home beforehand.
+
+    `keeps_signatures`: it brings back whose a thought is. The client of Chat in OpenCode keeps the words only.
+    """
 
     name: str
     package: str
@@ -25,15 +28,25 @@ class Agent:
     command: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    keeps_signatures: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A provider, the format that has to arrive there, and its file where it is not built in."""
+    """Where a column's requests go: the word for it, the rules, and the provider's file where it is not built in.
+
+    `style` is the format that has to arrive, "" where the first turn goes to another vendor and the rest to the
+    agent's own.
+    """
 
     name: str
     style: str
+    routing: str
     file: str = ""
+
+    def styles(self, agent: Agent) -> set[str]:
+        """The formats that have to arrive."""
+        return {self.style} if self.style else {"messages" if agent.speaks == "gemini" else "gemini", agent.speaks}
 
 
 # An agent of Chat: any OpenAI-compatible place. The model list that it would fetch is not needed.
@@ -81,6 +94,7 @@ AGENTS = (
         ("run", "-m", "compatible/gpt-5-compatible", PROMPT),
         {},
         {".config/opencode/opencode.json": json.dumps(OPENCODE_CONFIG)},
+        keeps_signatures=False,
     ),
     Agent(
         "Gemini CLI",
@@ -123,11 +137,25 @@ default-model = "gemini-3.8-flash"
 models = ["gemini-*"]
 """
 
+AWAY_THEN_HOME = """\
+[[rule]]
+match = { tool-result = true }
+to = "passthrough"
+
+[[rule]]
+match = { agent = "gemini" }
+to = "anthropic"
+
+[default]
+to = "only-gemini"
+"""
+
 UPSTREAMS = (
-    Upstream("anthropic", "messages"),
-    Upstream("only-responses", "responses", ONLY_RESPONSES),
-    Upstream("only-chat", "chat", ONLY_CHAT),
-    Upstream("only-gemini", "gemini", ONLY_GEMINI),
+    Upstream("messages", "messages", '[default]\nto = "anthropic"\n'),
+    Upstream("responses", "responses", '[default]\nto = "only-responses"\n', ONLY_RESPONSES),
+    Upstream("chat", "chat", '[default]\nto = "only-chat"\n', ONLY_CHAT),
+    Upstream("gemini", "gemini", '[default]\nto = "only-gemini"\n', ONLY_GEMINI),
+    Upstream("away-then-home", "", AWAY_THEN_HOME, ONLY_GEMINI),
 )
 
 KEYS = {

@@ -26,13 +26,12 @@ SCRIPT = '{exports}\ncd "$WORK"\nexec "$@" </dev/null\n'
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`why` is "" where all went well. `unsigned` says that signatures of thoughts did not come back."""
+    """`why` is "" where all went well."""
 
     seconds: float
     why: str
     printed: str
     played: tuple[Played, ...]
-    unsigned: bool
 
     @property
     def ok(self) -> bool:
@@ -42,7 +41,7 @@ class Outcome:
     @property
     def short(self) -> str:
         """For a cell of the table."""
-        return f"{'ok' if self.ok else 'FAILED'} {self.seconds:.1f} s{', thoughts lost' if self.unsigned else ''}"
+        return f"{'FAILED' if self.why else 'ok'} {self.seconds:.1f} s"
 
     @property
     def words(self) -> str:
@@ -67,10 +66,9 @@ def run(agent: Agent, upstream: Upstream, proxy: RunningProxy, vendor: Vendor, i
         started = time.monotonic()
         code, out, err = _ended([str(program_of(installed, agent)), *agent.command], environ, proxy)
         seconds = time.monotonic() - started
-        wrong = _what_is_wrong(work, code, out, player, upstream)
+        wrong = [*_of_the_wire(player, agent, upstream), *_of_the_task(work, code, out)]
         printed = f"exit code {code}\n\n{out}\n\n{err}"
-        unsigned = bool(player.lost_signatures)
-    return Outcome(seconds, "; ".join(wrong), printed, tuple(player.played), unsigned)
+    return Outcome(seconds, "; ".join(wrong), printed, tuple(player.played))
 
 
 def _ended(words: list[str], environ: dict[str, str], proxy: RunningProxy) -> tuple[int | None, str, str]:
@@ -102,13 +100,20 @@ def _ended(words: list[str], environ: dict[str, str], proxy: RunningProxy) -> tu
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _what_is_wrong(work: Path, code: int | None, out: str, player: Player, upstream: Upstream) -> list[str]:
+def _of_the_wire(player: Player, agent: Agent, upstream: Upstream) -> list[str]:
     wrong = [f"the vendor {one.said}" for one in player.refused]
-    styles = {played.style for played in player.played}
-    if styles != {upstream.style}:
-        wrong.append(f"arrived as {', '.join(sorted(styles)) or 'nothing'} and not as {upstream.style}")
+    arrived, wanted = {played.style for played in player.played}, upstream.styles(agent)
+    if arrived != wanted:
+        wrong.append(f"arrived as {' and '.join(sorted(arrived)) or 'nothing'}, not {' and '.join(sorted(wanted))}")
     if player.steps_seen != [1, 2, 3]:
         wrong.append(f"steps {player.steps_seen} were played and not 1, 2, 3")
+    if agent.keeps_signatures and upstream.style and player.lost_signatures:
+        wrong.append(f"{len(player.lost_signatures)} signed thoughts never came back")
+    return wrong
+
+
+def _of_the_task(work: Path, code: int | None, out: str) -> list[str]:
+    wrong: list[str] = []
     if not (work / RAN).exists():
         wrong.append("the shell command was not run")
     if (work / FILE).read_text() != AFTER:
