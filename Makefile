@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 MATRIX_PYTHON ?= python3.13
 
-.PHONY: help demo test test-matrix lint typecheck format bench clean
+.PHONY: help demo test test-matrix test-agents lint typecheck format bench clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,9 @@ test: $(VENV)/.ready  ## Run all tests
 
 test-matrix: test  ## Run them also on Python 3.13 with mitmproxy 12
 	$(MAKE) test VENV=.venv-matrix PYTHON=$(MATRIX_PYTHON)
+
+test-agents: $(VENV)/.ready  ## Run four real agents (from npm) on each of the four formats
+	cd tests && ../$(BIN)/python -m agents
 
 lint: $(VENV)/.ready typecheck  ## Check style and types
 	$(BIN)/ruff check .

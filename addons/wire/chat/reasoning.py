@@ -24,7 +24,7 @@ WORDS = {effort.value: effort for effort in Effort}
 LEVELS = tuple(Effort)
 # Budgets as effort: up to so many tokens.
 BUDGETS = ((0, Effort.NONE), (2048, Effort.LOW), (12288, Effort.MEDIUM))
-WHAT = "reasoning effort"
+WHAT = "thinking effort"
 
 
 def read_reasoning(body: Mapping[str, Any]) -> Reasoning | None:

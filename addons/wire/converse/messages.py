@@ -61,7 +61,7 @@ class Writer:
         merged: list[tuple[str, list[Json], list[Json]]] = []
         for message in messages:
             if message.role is Role.SYSTEM and message.blocks:
-                self.losses.append(Loss("system role", "a system message among the others is said as the user's"))
+                self.losses.append(Loss("system message", "a system message among the others is said as the user's"))
             role = ROLES[message.role]
             first, then = self._content(message.blocks, role)
             if merged and merged[-1][0] == role:
@@ -131,7 +131,7 @@ class Writer:
         if result.is_error and self._family.status:
             written["status"] = "error"
         elif result.is_error:
-            self.losses.append(Loss("tool error flag", "this model has none"))
+            self.losses.append(Loss("tool error mark", "this model has none"))
         return written
 
     def _medium(self, media: Media, *, in_result: bool = False) -> list[Json]:

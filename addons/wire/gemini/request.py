@@ -150,7 +150,7 @@ def _request(conversation: Conversation) -> Rendered:
     if functions and conversation.tool_choice is not None:
         body["toolConfig"] = tool_config(conversation.tool_choice)
     if functions and conversation.parallel_calls is False:
-        losses.append(Loss("one call at a time", "Gemini calls as many tools at once as it likes"))
+        losses.append(Loss("parallel tool calls", "Gemini calls as many tools at once as it likes"))
     config = config_for(conversation, losses, functions=functions)
     if config:
         body["generationConfig"] = config

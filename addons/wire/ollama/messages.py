@@ -186,7 +186,7 @@ def _rendered_results(results: Sequence[ToolResult], names: dict[str, str], loss
         text = "\n\n".join(text for text in draft.texts if text)
         if result.is_error and not text.startswith(ERROR_MARK):
             text = ERROR_MARK + text
-            losses.append(Loss("tool error flag", "Ollama has none; the text begins with it"))
+            losses.append(Loss("tool error mark", "Ollama has none; the text begins with it"))
         said: Json = {"role": "tool", "content": text}
         if name := result.name or names.get(result.call_id, ""):
             said["tool_name"] = name

@@ -90,7 +90,7 @@ def _fit_reasoning(settings: Json, asked: Reasoning | None, known: Traits, losse
     if asked.effort is None and asked.budget is not None and asked.budget > 0:
         losses.add("thinking budget", f"said as effort {fitted}")
     elif fitted is not effort:
-        losses.add("reasoning effort", f"{effort} becomes {fitted}, the nearest that this model has")
+        losses.add("thinking effort", f"{effort} becomes {fitted}, the nearest that this model has")
     said: Json = {} if fitted is None else {"effort": fitted.value}
     if asked.visible and fitted is not Effort.NONE:
         said["summary"] = SUMMARIES[0]

@@ -495,9 +495,9 @@ LOST: dict[str, tuple[str, dict[str, Any], list[str]]] = {
     "nothing": ("m", {}, []),
     "top_k": ("m", {"options": Options(top_k=5)}, ["top_k"]),
     "sampling": ("gpt-5.1", {"options": Options(temperature=1, top_p=1)}, ["temperature", "top_p"]),
-    "effort": ("gpt-4.1", {"reasoning": Reasoning(Effort.LOW)}, ["reasoning effort"]),
-    "effort in another word": ("gpt-5", {"reasoning": Reasoning(Effort.XHIGH)}, ["reasoning effort"]),
-    "tools or thought": ("gpt-5.5", {"reasoning": Reasoning(Effort.LOW), "tools": (TOOL,)}, ["reasoning effort"]),
+    "effort": ("gpt-4.1", {"reasoning": Reasoning(Effort.LOW)}, ["thinking effort"]),
+    "effort in another word": ("gpt-5", {"reasoning": Reasoning(Effort.XHIGH)}, ["thinking effort"]),
+    "tools or thought": ("gpt-5.5", {"reasoning": Reasoning(Effort.LOW), "tools": (TOOL,)}, ["thinking effort"]),
     "search": (
         "m",
         {"tools": (ServerTool(ServerToolKind.WEB_SEARCH, MESSAGES, {"type": "web_search_20250305"}),)},

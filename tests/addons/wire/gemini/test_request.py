@@ -552,7 +552,7 @@ def test_options() -> None:
     )
     found, lost = asked(HELLO, options=options, parallel_calls=False, tools=(F,))
     assert found["generationConfig"] == {"maxOutputTokens": 9, "topK": 4, "stopSequences": list("abcde"), "seed": 1}
-    assert lost == ["one call at a time", "stop sequences", "user", "service tier", "verbosity"]
+    assert lost == ["parallel tool calls", "stop sequences", "user", "service tier", "verbosity"]
 
 
 def test_several_answers_are_refused() -> None:

@@ -72,7 +72,7 @@ def test_a_turn_with_tools_of_another_format() -> None:
         {"role": "user", "content": "The pictures that the tools gave back:", "images": [PNG]},
         {"role": "user", "content": "after"},
     ]
-    assert losses == ["thinking", "tool error flag", "image in a tool result"]
+    assert losses == ["thinking", "tool error mark", "image in a tool result"]
     assert body["stream"] is True
 
 
