@@ -87,7 +87,10 @@ def test_a_turn_with_tools_of_another_format() -> None:
             [Message(Role.SYSTEM, (Text("s"),)), user("a")], [("user", ["a"])], [], id="system at the beginning"
         ),
         pytest.param(
-            [user("a"), Message(Role.SYSTEM, (Text("s"),))], [("user", ["a", "s"])], ["system message"], id="system later"
+            [user("a"), Message(Role.SYSTEM, (Text("s"),))],
+            [("user", ["a", "s"])],
+            ["system message"],
+            id="system later",
         ),
     ],
 )
