@@ -67,10 +67,11 @@ def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False, re
     target cannot take the request.
     """
     request = turn.request
+    keeps = target.as_asked and not replace_credentials
     _check(turn, target)
     if needs_translation(turn, target):
         try:
-            return _translated(turn, target, recall)
+            return _translated(turn, target, recall, keeps)
         except Untranslatable as error:
             where = f"rule '{turn.decision.label}' sends this {request.format} request to provider '{target.provider}'"
             raise Untranslatable(f"{where}, which speaks {target.format}: {error}") from None
@@ -78,7 +79,6 @@ def prepare(turn: Turn, target: Target, *, replace_credentials: bool = False, re
     refits, losses = refit_edits(turn, target) if model is not None else ((), ())
     found = (*(edit for edit in (model, asks_usage) if edit is not None), *refits)
     edits = tuple(sorted(found, key=lambda edit: edit.start))
-    keeps = target.as_asked and not replace_credentials
     return Outbound(
         method=request.method,
         scheme=target.endpoint.scheme,
@@ -114,28 +114,44 @@ def needs_translation(turn: Turn, target: Target) -> bool:
     )
 
 
-def _translated(turn: Turn, target: Target, recall: Recall | None) -> Outbound:
+def _translated(turn: Turn, target: Target, recall: Recall | None, keeps: bool) -> Outbound:
     request, able, endpoint = turn.request, target.capabilities, target.endpoint
     conversation = _with_history(parse(request.body, request.path, request.format), recall)
     wanted = Wanted(target.format, target.model, able.native_tool_calling, able.vision, target.streams)
     translation = translate(conversation, request.path, request.format, wanted)
-    method, query = METHODS.get(target.format, NO_METHODS)[translation.streams]
-    path = endpoint.path.replace("{method}", method).replace(
-        "{model}", quote(target.model, safe=SAFE.get(target.format, "/:@"))
-    )
-    accept = translation.provider.content_type if translation.streams else "application/json"
-    own = ((b"content-type", b"application/json"), (b"accept", accept.encode()))
     return Outbound(
         method=request.method,
         scheme=endpoint.scheme,
         host=endpoint.host,
         port=endpoint.port,
-        path=f"{path}{query}",
-        headers=_with((*own, *_neutral(request.headers)), target.headers),
+        path=_path_of(translation, turn, target, keeps),
+        headers=request.headers if keeps else _with(_own_headers(translation, request, target), target.headers),
         body=translation.body,
         losses=translation.losses,
         translation=translation,
+        keeps_credentials=keeps,
     )
+
+
+def _path_of(translation: Translation, turn: Turn, target: Target, keeps: bool) -> str:
+    """The agent's at the host that it asked; else the provider's."""
+    method, query = METHODS.get(target.format, NO_METHODS)[translation.streams]
+    if target.as_asked:
+        path = _path(turn.request, turn.peek, target, keeps)
+        if not query or query[1:] in path:
+            return path
+        return f"{path}&{query[1:]}" if "?" in path else f"{path}{query}"
+    model = quote(target.model, safe=SAFE.get(target.format, "/:@"))
+    return target.endpoint.path.replace("{method}", method).replace("{model}", model) + query
+
+
+def _own_headers(translation: Translation, request: AgentRequest, target: Target) -> Headers:
+    """Those of the translated body, and the agent's that mean the same to this vendor."""
+    accept = translation.provider.content_type if translation.streams else "application/json"
+    own = ((b"content-type", b"application/json"), (b"accept", accept.encode()))
+    if target.format is request.format:
+        return _with(own, without_credentials(request.headers))
+    return (*own, *(item for item in request.headers if item[0].lower() in NEUTRAL))
 
 
 def _with_history(conversation: Conversation, recall: Recall | None) -> Conversation:
@@ -149,11 +165,6 @@ def _with_history(conversation: Conversation, recall: Recall | None) -> Conversa
             "answers; send the whole conversation as input"
         )
     return replace(conversation, messages=(*before, *conversation.messages), previous_id="")
-
-
-def _neutral(headers: Headers) -> Headers:
-    """The agent's headers that mean the same to every vendor."""
-    return tuple(item for item in headers if item[0].lower() in NEUTRAL)
 
 
 def _check(turn: Turn, target: Target) -> None:

@@ -1,7 +1,8 @@
 """`count_tokens` and its kin: agents ask them to see how full their window is.
 
 Where the rules send the model call to the format's own vendor, the question goes there too, with the model that would
-answer. Any other provider has no such endpoint: then our own estimate is the answer. Nothing of it is billed, so it
+answer. Any other provider has no such endpoint, and a vendor refuses another's sealed
+thinking: then our own estimate is the answer. Nothing of it is billed, so it
 leaves no row.
 """
 
@@ -16,6 +17,7 @@ from mitmproxy import http
 from ringlet_mitm.addons.addressing import VENDORS
 from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.intake import Intake
+from ringlet_mitm.addons.outbound import needs_translation
 from ringlet_mitm.addons.preparing import Preparer
 from ringlet_mitm.addons.refusing import refuse
 from ringlet_mitm.addons.rewriting import apply
@@ -55,12 +57,13 @@ class TokenCounts:
             refuse(flow, exchange, error)
 
     async def _answer(self, flow: http.HTTPFlow, exchange: Exchange) -> None:
-        target, request = exchange.targets[0], exchange.request
-        if target.as_asked and not request.direct:
+        target, request, turn = exchange.targets[0], exchange.request, exchange.turn
+        assert turn is not None
+        as_is = not needs_translation(turn, target)
+        if as_is and target.as_asked and not request.direct:
             return
-        if target.endpoint.host == VENDORS[request.format] and target.format is request.format:
-            assert exchange.turn is not None
-            outbound, _ = await self._preparer.ready(exchange.turn, target)
+        if as_is and target.endpoint.host == VENDORS[request.format]:
+            outbound, _ = await self._preparer.ready(turn, target)
             asked, _, query = flow.request.path.partition("?")
             path = _counting(outbound.path.partition("?")[0], asked)
             apply(flow.request, replace(outbound, path=f"{path}?{query}" if query else path))

@@ -99,6 +99,7 @@ class _Handler(RequestHandler):
             said = answer(host, asked_model(style, seen, body), body, seen.body)
             await self._reply(style, said, body, stream, seen)
         except Refusal as refusal:
+            self.vendor.refused.append(f"{refusal.status}: {refusal}")
             self._json(refusal.status, _error(style, refusal))
         except StreamClosedError:
             return
@@ -150,6 +151,7 @@ class Vendor:
         self.delay_ms = delay_ms
         self.model: Model | None = None
         self.seen: list[Seen] = []
+        self.refused: list[str] = []
         self.port = 0
         self._hosts = hosts
         self._folder = tempfile.TemporaryDirectory(prefix="stand-in-vendor-")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 from typing import Any
@@ -364,6 +365,65 @@ def test_thinking_that_another_vendor_gave_does_not_go_to_the_agents_own() -> No
     body["messages"][3]["content"] = said  # type: ignore[index]
     assert json.loads(outbound.body) == body
     assert [loss.what for loss in outbound.losses] == ["thinking"]
+
+
+SEALED = "ringlet.{}.ZW5j"
+SEALED_BODIES: dict[WireFormat, dict[str, Any]] = {
+    MESSAGES: {
+        "messages": [
+            {"role": "user", "content": "a"},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "t", "signature": SEALED.format("gemini")},
+                    {"type": "text", "text": "Hi."},
+                ],
+            },
+            {"role": "user", "content": "b"},
+        ],
+    },
+    WireFormat.RESPONSES: {
+        "input": [
+            {"type": "reasoning", "summary": [], "encrypted_content": SEALED.format("gemini")},
+            {"role": "user", "content": "b"},
+        ],
+    },
+    GEMINI: {
+        "contents": [
+            {"role": "user", "parts": [{"text": "a"}]},
+            {
+                "role": "model",
+                "parts": [
+                    {
+                        "text": "Hi.",
+                        "thoughtSignature": base64.b64encode(SEALED.format("anthropic-messages").encode()).decode(),
+                    }
+                ],
+            },
+            {"role": "user", "parts": [{"text": "b"}]},
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("wire_format", SEALED_BODIES)
+@pytest.mark.parametrize("with_our_key", [False, True])
+def test_back_at_the_host_asked_the_rest_of_it_is_the_agents(wire_format: WireFormat, with_our_key: bool) -> None:
+    path = "/prefix" + PATHS[wire_format].replace(":generate", ":streamGenerate") + "?key=agents-secret"
+    body = {"model": "m", "stream": True} | SEALED_BODIES[wire_format]
+    request = replace(asked(wire_format, body, path=path, headers=HEADERS), host=HOSTS[wire_format])
+    outbound = prepare(turn_of(request), target_of(request), replace_credentials=with_our_key)
+    assert outbound.translated
+    assert b"ZW5j" not in outbound.body
+    assert (outbound.host, outbound.keeps_credentials) == (HOSTS[wire_format], not with_our_key)
+    as_stream = "alt=sse" if wire_format is GEMINI else ""
+    sent_path = path.replace("key=agents-secret", as_stream).rstrip("?") if with_our_key else path
+    assert outbound.path == (f"{sent_path}&{as_stream}" if as_stream and not with_our_key else sent_path)
+    assert (b"anthropic-beta", b"a,b") in outbound.headers
+    if not with_our_key:
+        assert outbound.headers == request.headers
+    else:
+        assert b"agents-secret" not in b"".join(value for _, value in outbound.headers)
 
 
 def test_a_text_that_only_names_us_passes_untouched() -> None:

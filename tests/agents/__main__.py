@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import socket
 import sys
 import tempfile
@@ -31,6 +32,7 @@ PROFILE = "agents"
 def main() -> int:
     """Exit code 0 where every run is fine, or where the agents cannot be had."""
     words = _words()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing stays behind
     agents = [agent for agent in AGENTS if words.agent in (None, agent.program)]
     upstreams = [upstream for upstream in UPSTREAMS if words.to in (None, upstream.name)]
     lacking = missing(agents, words.installed)

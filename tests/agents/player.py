@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agents.reading import READERS, Asked
+from agents.reading import READERS, Asked, in_camel_case
 from agents.speaking import STYLES, Said
 from agents.story import PROMPT_WORD, SHELL_SAID, Call, Step, steps
 from agents.strictness import SENTINELS, faults
@@ -60,12 +60,13 @@ class Player:
 
     def __call__(self, style: str, seen: Seen, body: Json, stream: bool) -> Spoken:
         """What the vendor answers; raises Refusal."""
+        body = in_camel_case(body) if style == "gemini" else body
         asked = READERS[style](body)
         wrong = [*faults(style, body), *self._strays(seen), *self._forged(style, asked)]
         said, step = (f"refused: {'; '.join(wrong)}", None) if wrong else self._step(asked, body)
         self.played.append(Played(style, seen.host, seen.path, body, said))
         if step is None:
-            raise Refusal(400, "invalid_request_error", said)
+            raise Refusal(400, "invalid_request_error", said.removeprefix("refused: "))
         return self._spoken(style, seen, body, stream, step if asked.thinks else Step(step.text, "", step.calls))
 
     def _strays(self, seen: Seen) -> list[str]:

@@ -6,6 +6,7 @@ Nothing here is shared with the product's codecs: they would check themselves.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -112,6 +113,20 @@ def _responses(body: Json) -> Asked:
         "reasoning" in body and (body["reasoning"] or {}).get("effort") != "none",
         choice.get("name", "") if isinstance(choice, dict) else "",
     )
+
+
+# What is below is the agent's own and no field of Google's.
+OPAQUE = {"args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema"}
+
+
+def in_camel_case(value: Any) -> Any:
+    """A body of Gemini with its fields as the reference spells them: Google takes snake_case too, its SDK sends it."""
+    if isinstance(value, list):
+        return [in_camel_case(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = {re.sub("_([a-z])", lambda found: found[1].upper(), key): inner for key, inner in value.items()}
+    return {key: inner if key in OPAQUE else in_camel_case(inner) for key, inner in named.items()}
 
 
 def gemini_parts(body: Json) -> list[Json]:

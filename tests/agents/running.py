@@ -61,12 +61,13 @@ def run(agent: Agent, upstream: Upstream, proxy: RunningProxy, vendor: Vendor, i
             (home / name).write_text(text)
         (work / FILE).write_text(BEFORE)
         player = vendor.model = Player(work, SECRET, agent.own_host)
+        vendor.refused.clear()
         environ = {name: os.environ[name] for name in KEPT if name in os.environ} | dict(agent.variables)
         environ |= {"HOME": str(home), "TMPDIR": str(scratch), "WORK": str(work), "CODEX_HOME": str(home / ".codex")}
         started = time.monotonic()
         code, out, err = _ended([str(program_of(installed, agent)), *agent.command], environ, proxy)
         seconds = time.monotonic() - started
-        wrong = [*_of_the_wire(player, agent, upstream), *_of_the_task(work, code, out)]
+        wrong = [*_of_the_wire(player, vendor, agent, upstream), *_of_the_task(work, code, out)]
         printed = f"exit code {code}\n\n{out}\n\n{err}"
     return Outcome(seconds, "; ".join(wrong), printed, tuple(player.played))
 
@@ -100,8 +101,8 @@ def _ended(words: list[str], environ: dict[str, str], proxy: RunningProxy) -> tu
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _of_the_wire(player: Player, agent: Agent, upstream: Upstream) -> list[str]:
-    wrong = [f"the vendor {one.said}" for one in player.refused]
+def _of_the_wire(player: Player, vendor: Vendor, agent: Agent, upstream: Upstream) -> list[str]:
+    wrong = [f"the vendor refused {said}" for said in dict.fromkeys(vendor.refused)]
     arrived, wanted = {played.style for played in player.played}, upstream.styles(agent)
     if arrived != wanted:
         wrong.append(f"arrived as {' and '.join(sorted(arrived)) or 'nothing'}, not {' and '.join(sorted(wanted))}")

@@ -55,7 +55,8 @@ def _data(data: Json) -> bytes:
 
 def messages_whole(said: Said) -> Json:
     """An answer of Messages."""
-    step, blocks = said.step, []
+    step = said.step
+    blocks: list[Json] = []
     if step.thought:
         blocks.append({"type": "thinking", "thinking": step.thought, "signature": said.signature})
     if step.text:
@@ -213,6 +214,9 @@ def _responses_call(own: str, call: Call) -> Json:
 FUNCTION_CALL = ("function_call", "arguments", "fc")
 
 
+EMPTY: dict[str, Json] = {"reasoning": {"summary": []}, "message": {"content": []}}
+
+
 def responses_stream(said: Said, body: Json) -> Frames:
     """Its numbered events."""
     numbers, whole = count(), responses_whole(said)
@@ -224,7 +228,7 @@ def responses_stream(said: Said, body: Json) -> Frames:
     yield event("created", response=begun)
     yield event("in_progress", response=begun)
     for index, item in enumerate(whole["output"]):
-        empty = {"reasoning": {"summary": []}, "message": {"content": []}}.get(item["type"])
+        empty = EMPTY.get(item["type"])
         begins = item | {"status": "in_progress"} | (empty or {"input" if "input" in item else "arguments": ""})
         if item["type"] == "reasoning":
             del begins["encrypted_content"]

@@ -126,7 +126,8 @@ def _with_text(offer: Offer, text: str) -> Call:
 def _ran(shell: Offer, command: str) -> Call:
     if _free_text(shell):
         return _with_text(shell, _script(f"tools.exec_command({{cmd: {json.dumps(command)}}})"))
-    schema = next((value for name, value in shell.properties.items() if MEANINGS["command"].fullmatch(name)), {})
+    named = (value for name, value in shell.properties.items() if MEANINGS["command"].fullmatch(name))
+    schema: Mapping[str, Any] = next(named, {})
     words = ["bash", "-lc", command] if str(schema.get("type")).lower() == "array" else command
     return _filled(shell, {"command": words})
 

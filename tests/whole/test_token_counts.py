@@ -80,6 +80,15 @@ def test_towards_the_host_that_was_asked_it_passes_untouched(proxy: RunningProxy
     assert seen.headers["x-api-key"] == "sk-ant-of-the-agent"
 
 
+def test_another_vendors_thinking_is_counted_here(proxy: RunningProxy, vendor: Vendor) -> None:
+    thought = {"type": "thinking", "thinking": "t", "signature": "ringlet.gemini.ZW5j"}
+    said = [*ASK, {"role": "assistant", "content": [thought, {"type": "text", "text": "Few."}]}, *ASK]
+    before = len(vendor.seen)
+    with anthropic.Anthropic(api_key="sk-ant-a", max_retries=0) as api:
+        counted = api.messages.count_tokens(model="claude-opus-4-8", messages=said).input_tokens
+    assert (20 <= counted <= 50, len(vendor.seen)) == (True, before)
+
+
 def test_asked_of_the_proxy_itself_it_goes_to_the_vendor_with_our_key(proxy: RunningProxy, vendor: Vendor) -> None:
     answer = asked_for_tokens(httpx.Client(trust_env=False), proxy.url, "claude-renamed")
     assert answer.status_code == 200
