@@ -43,7 +43,7 @@ class Preparer:
             secret = self._vault.get(target.key_ref, target.provider)
         if secret is not None:
             self._check(target, outbound)
-        return sign(outbound, target.auth, secret), target.key_ref.label if target.key_ref else ""
+        return sign(outbound, target.auth, secret), secret.label if secret else ""
 
     def _check(self, target: Target, outbound: Outbound) -> None:
         """A key goes nowhere but to its own provider, whatever a bug elsewhere makes of the address."""

@@ -13,23 +13,12 @@ from urllib.parse import urlsplit
 
 from ringlet_mitm.rules.document import Document
 from ringlet_mitm.rules.errors import ConfigError, nearest
+from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.provider_files import SHAPE_DEFAULTS, ProviderFile, check_url, is_local, read_provider
 from ringlet_mitm.rules.shapes import WireFormat
 
 FOLDER = Path(__file__).parent / "providers"
 DEFAULT_PORTS = {"https": 443, "http": 80}
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRef:
-    """The name of a secret, never the secret: environment variables, the first that is set wins."""
-
-    variables: tuple[str, ...]
-
-    @property
-    def label(self) -> str:
-        """What rows and messages say instead of the key."""
-        return f"env:{self.variables[0]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +102,7 @@ class ProviderSpec:
     @property
     def key_ref(self) -> KeyRef | None:
         """The name of its key; None where it takes none."""
-        return KeyRef(self.api_key_env_vars) if self.api_key_env_vars else None
+        return KeyRef(self.api_key_env_vars, self.provider_id) if self.api_key_env_vars else None
 
     def auth_for(self, wire_format: WireFormat) -> str:
         """The authentication scheme of its calls in a format."""

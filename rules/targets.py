@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.peek import AgentRequest, Headers, RequestFeatures
-from ringlet_mitm.rules.providers import Endpoint, KeyRef, ProviderCapabilities, ProviderRegistry, ProviderSpec
+from ringlet_mitm.rules.providers import Endpoint, ProviderCapabilities, ProviderRegistry, ProviderSpec
 from ringlet_mitm.rules.shapes import WireFormat
 
 if TYPE_CHECKING:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 
 class Secret:
-    """Text that only `reveal()` gives; every other view of it is a mask."""
+    """Text that only `reveal()` gives; every other view of it is a mask.
 
-    __slots__ = ("_text",)
+    `label` says where it is from (`env:GROQ_API_KEY`), for rows and messages.
+    """
 
-    def __init__(self, text: str) -> None:
+    __slots__ = ("_text", "label")
+
+    def __init__(self, text: str, label: str = "") -> None:
         self._text = text
+        self.label = label
 
     def reveal(self) -> str:
         """The secret itself, for the one place that writes it into a request."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ringlet_mitm.addons.credentials.secret import Secret
 from ringlet_mitm.rules.errors import NoKey
-from ringlet_mitm.rules.providers import KeyRef
+from ringlet_mitm.rules.keys import KeyRef
 
 
 class Vault:
@@ -20,7 +20,7 @@ class Vault:
         for variable in ref.variables:
             text = self._environ.get(variable, "").strip()
             if text:
-                return Secret(text)
+                return Secret(text, f"env:{variable}")
         return None
 
     def get(self, ref: KeyRef, provider: str) -> Secret:

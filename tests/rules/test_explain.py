@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from ringlet_mitm.rules.explain import Explanation, Leg, explain
+from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.peek import AgentRequest, Peek, Spans, Unreadable
-from ringlet_mitm.rules.providers import Endpoint, KeyRef
+from ringlet_mitm.rules.providers import Endpoint
 from ringlet_mitm.rules.rulebook import load_rulebook
 from ringlet_mitm.rules.shapes import Loss, WireFormat
 from ringlet_mitm.rules.targets import Target

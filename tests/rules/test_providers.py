@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ringlet_mitm.rules.errors import ConfigError
-from ringlet_mitm.rules.providers import Endpoint, KeyRef, ProviderRegistry, ProviderSpec, registry
+from ringlet_mitm.rules.keys import KeyRef
+from ringlet_mitm.rules.providers import Endpoint, ProviderRegistry, ProviderSpec, registry
 from ringlet_mitm.rules.shapes import SHAPES, WireFormat, format_of
 
 MESSAGES, CHAT, RESPONSES, GEMINI, OLLAMA, CONVERSE = WireFormat

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.peek import AgentRequest
-from ringlet_mitm.rules.providers import Endpoint, KeyRef, ProviderRegistry, registry
+from ringlet_mitm.rules.providers import Endpoint, ProviderRegistry, registry
 from ringlet_mitm.rules.rulebook import Route
 from ringlet_mitm.rules.shapes import WireFormat
 from ringlet_mitm.rules.targets import ProfilePin, Target, line_up

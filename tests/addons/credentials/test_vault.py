@@ -4,7 +4,7 @@ import pytest
 
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.rules.errors import NoKey
-from ringlet_mitm.rules.providers import KeyRef
+from ringlet_mitm.rules.keys import KeyRef
 
 REF = KeyRef(("GEMINI_API_KEY", "GOOGLE_API_KEY"))
 
