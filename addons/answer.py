@@ -145,9 +145,10 @@ class Answer:
 
 
 def _streams(translation: Translation, response: http.Response) -> bool:
-    """Whether the provider's answer is a stream; an error and one that came whole are translated whole."""
+    """Whether the answer is a stream for the agent too; an error and one that came whole are translated whole."""
     kind = response.headers.get("content-type", "").lower()
-    return translation.streams and response.status_code < 400 and not kind.startswith("application/json")
+    asked = translation.streams and translation.conversation.stream
+    return asked and response.status_code < 400 and not kind.startswith("application/json")
 
 
 def _asked_to_stream(exchange: Exchange) -> bool:

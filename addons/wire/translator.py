@@ -25,29 +25,34 @@ from ringlet_mitm.addons.wire.canonical import (
 )
 from ringlet_mitm.addons.wire.codec import AnswerContext, Codec, Untranslatable, read_json, write_json
 from ringlet_mitm.addons.wire.codecs import CODECS
+from ringlet_mitm.addons.wire.demanding import as_demanded
 from ringlet_mitm.addons.wire.faults import error_body, error_in, in_words_of
 from ringlet_mitm.addons.wire.fitting import Fitted, fit
 from ringlet_mitm.addons.wire.prompted_tools import ToolCallReader
 from ringlet_mitm.addons.wire.restoring import Restorer
 from ringlet_mitm.addons.wire.sealing import UnsignedThoughts, signed
+from ringlet_mitm.rules.demands import Demands
 from ringlet_mitm.rules.failures import ProviderError
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss, WireFormat
 
 BYTES_PER_TOKEN = 4
 JSON_TYPE = "application/json"
+NO_DEMANDS = Demands()
 BROKEN_OFF = ProviderError("api_error", "ringlet-mitm: the provider's answer broke off before its end")
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the other end takes."""
+    """What the other end takes: `streams` and `whole` say which kinds of answer it gives."""
 
     format: WireFormat
     model: str
     native_tools: bool = True
     vision: bool = True
     streams: bool = True
+    whole: bool = True
+    demands: Demands = NO_DEMANDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +124,13 @@ def parse(body: bytes, path: str, wire_format: WireFormat) -> Conversation:
 def translate(conversation: Conversation, path: str, source: WireFormat, wanted: Wanted) -> Translation:
     """The request in the format that the provider takes; raises Untranslatable."""
     provider = CODECS[wanted.format]
-    streams = conversation.stream and wanted.streams
+    streams = (conversation.stream and wanted.streams) or not wanted.whole
     asked = replace(conversation, model=wanted.model, stream=streams)
     fitted = fit(asked, wanted.format, native_tools=wanted.native_tools, vision=wanted.vision)
     rendered = provider.render_request(fitted.conversation)
-    losses = _each_once((*fitted.losses, *rendered.losses))
-    return Translation(CODECS[source], provider, conversation, path, fitted, write_json(rendered.body), losses, streams)
+    body, left_out = as_demanded(rendered.body, wanted.demands)
+    losses = _each_once((*fitted.losses, *rendered.losses, *left_out))
+    return Translation(CODECS[source], provider, conversation, path, fitted, write_json(body), losses, streams)
 
 
 def _each_once(losses: Iterable[Loss]) -> tuple[Loss, ...]:
@@ -238,9 +244,11 @@ def whole_answer(translation: Translation, context: AnswerContext, status: int, 
     if status >= 400 or error is not None:
         return _told(translation, status, error, body)
     try:
+        if found is None and translation.streams:
+            return _gathered(translation, context, body)
         if not isinstance(found, dict):
             raise Untranslatable("the provider's answer is not a JSON object")
-        return _rendered(translation, context, found)
+        return _rendered(translation, context, translation.provider.parse_reply(found))
     except Untranslatable as reason:
         return _told(translation, 502, ProviderError("bad_gateway", f"ringlet-mitm: {reason}"), b"")
 
@@ -253,8 +261,20 @@ def _told(translation: Translation, status: int, error: ProviderError | None, bo
     return WholeAnswer(said_status, error_body(translation.agent.format, said_status, said), JSON_TYPE, error=found)
 
 
-def _rendered(translation: Translation, context: AnswerContext, found: Json) -> WholeAnswer:
-    reply = translation.provider.parse_reply(found)
+def _gathered(translation: Translation, context: AnswerContext, body: bytes) -> WholeAnswer:
+    """The stream of a provider that does nothing else, for an agent that wants the answer whole."""
+    parser, gathered, ended = translation.provider.parser(), Accumulator(), False
+    for event in (*parser.feed(body), *parser.close()):
+        if isinstance(event, Failed):
+            return _told(translation, event.status, event.error, b"")
+        gathered.feed(event)
+        ended = ended or isinstance(event, Ended)
+    if not ended:
+        return _told(translation, 502, BROKEN_OFF, b"")
+    return _rendered(translation, context, gathered.reply)
+
+
+def _rendered(translation: Translation, context: AnswerContext, reply: Reply) -> WholeAnswer:
     seen = ToolCallReader.whole(reply) if translation.fitted.prompted else reply
     restored = Restorer(translation.conversation, translation.fitted, translation.agent.format).reply(seen)
     if translation.seals_thoughts:
