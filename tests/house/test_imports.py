@@ -70,6 +70,7 @@ def test_wire_formats_know_nothing_of_mitmproxy_or_the_rest() -> None:
         "ringlet_mitm.rules.shapes",
         "ringlet_mitm.rules.pricing",
         "ringlet_mitm.rules.failures",
+        "ringlet_mitm.rules.demands",
         "ringlet_mitm.rules.errors",
     )
     wrong = [
