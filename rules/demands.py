@@ -12,11 +12,13 @@ class Demands:
     """Keys at the top of the body. Renamed first, then refused, forced and defaulted.
 
     refuse: it answers an error to them, so they are left out and said to be lost.
+    refuse_in_messages: the same inside each of `messages`.
     rename: names that it knows under another one.
     force: whatever the agent said. default: where the agent said nothing.
     """
 
     refuse: tuple[str, ...] = ()
+    refuse_in_messages: tuple[str, ...] = ()
     rename: Mapping[str, str] = field(default_factory=dict)
     force: Mapping[str, Any] = field(default_factory=dict)
     default: Mapping[str, Any] = field(default_factory=dict)
@@ -25,4 +27,4 @@ class Demands:
         """Whether a body may have to change; a quick look that may say yes in vain."""
         if self.force or self.default:
             return True
-        return any(f'"{key}"'.encode() in body for key in (*self.refuse, *self.rename))
+        return any(f'"{key}"'.encode() in body for key in (*self.refuse, *self.refuse_in_messages, *self.rename))

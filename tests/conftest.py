@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 from clients import KEYS, StartProxy
+from hypothesis import HealthCheck, settings
 
 from ringlet_mitm.cli.demo.stage import RunningProxy
 from ringlet_mitm.cli.demo.upstream import Vendor
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.profiles import Profile, save_profile
+
+# How fast a busy machine makes examples up says nothing about them.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

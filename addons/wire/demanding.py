@@ -14,8 +14,16 @@ def as_demanded(body: Json, demands: Demands) -> tuple[Json, tuple[Loss, ...]]:
         if name in made:
             made.setdefault(other, made.pop(name))
             made.pop(name, None)
-    refused = [key for key in demands.refuse if key in made]
-    losses = tuple(Loss(key, "the provider refuses it") for key in refused if made[key] is not None)
-    for key in refused:
-        del made[key]
-    return {**demands.default, **made, **demands.force}, losses
+    lost = _left_out(made, demands.refuse)
+    messages = made.get("messages")
+    if demands.refuse_in_messages and isinstance(messages, list):
+        made["messages"] = [dict(message) if isinstance(message, dict) else message for message in messages]
+        for message in made["messages"]:
+            if isinstance(message, dict):
+                lost |= _left_out(message, demands.refuse_in_messages)
+    return {**demands.default, **made, **demands.force}, tuple(Loss(key, "the provider refuses it") for key in lost)
+
+
+def _left_out(place: Json, keys: tuple[str, ...]) -> dict[str, None]:
+    """Delete `keys`; those that said something, in their order."""
+    return {key: None for key in keys if place.pop(key, None) is not None}

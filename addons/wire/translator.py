@@ -244,7 +244,7 @@ def whole_answer(translation: Translation, context: AnswerContext, status: int, 
     if status >= 400 or error is not None:
         return _told(translation, status, error, body)
     try:
-        if found is None and translation.streams:
+        if found is None and translation.streams and not translation.conversation.stream:
             return _gathered(translation, context, body)
         if not isinstance(found, dict):
             raise Untranslatable("the provider's answer is not a JSON object")

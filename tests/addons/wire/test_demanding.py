@@ -11,6 +11,12 @@ CASES: dict[str, tuple[Demands, dict[str, Any], dict[str, Any], list[str]]] = {
     "nothing is wanted": (Demands(), {"a": 1}, {"a": 1}, []),
     "refused": (Demands(refuse=("a", "b")), {"a": 1, "c": 2}, {"c": 2}, ["a"]),
     "a refused null is no loss": (Demands(refuse=("a",)), {"a": None}, {}, []),
+    "refused in messages": (
+        Demands(refuse_in_messages=("name",)),
+        {"name": "x", "messages": [{"role": "user", "name": "n"}, 5, {"role": "user", "name": None}]},
+        {"name": "x", "messages": [{"role": "user"}, 5, {"role": "user"}]},
+        ["name"],
+    ),
     "renamed": (Demands(rename={"a": "b"}), {"a": 1}, {"b": 1}, []),
     "renamed, and there already": (Demands(rename={"a": "b"}), {"a": 1, "b": 2}, {"b": 2}, []),
     "forced": (Demands(force={"store": False}), {"store": True}, {"store": False}, []),
