@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ringlet_mitm.rules.providers import ProviderRegistry
 from ringlet_mitm.rules.rulebook import RuleBook
+from ringlet_mitm.rules.settings import NO_SETTINGS, Settings
 from ringlet_mitm.rules.targets import ProfilePin
 from ringlet_mitm.rules.tokens import Calibration
 
@@ -17,6 +18,7 @@ class Ruling:
     book: RuleBook
     registry: ProviderRegistry
     pin: ProfilePin | None
+    settings: Settings = NO_SETTINGS
 
 
 @dataclass(slots=True)

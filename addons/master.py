@@ -24,6 +24,11 @@ from ringlet_mitm.addons.authority import ensure
 from ringlet_mitm.addons.bookkeeping import Bookkeeper
 from ringlet_mitm.addons.connect_to import Detour, install
 from ringlet_mitm.addons.counting import Counter
+from ringlet_mitm.addons.credentials.formats import complaints, configured
+from ringlet_mitm.addons.credentials.logins.exchanges import exchanges
+from ringlet_mitm.addons.credentials.logins.vendor_client import VendorClient
+from ringlet_mitm.addons.credentials.signing import Signer
+from ringlet_mitm.addons.credentials.store import store_of
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.addons.dispatch import PING_S, Dispatch
 from ringlet_mitm.addons.endpoints import Endpoints
@@ -32,10 +37,10 @@ from ringlet_mitm.addons.guard import Guard
 from ringlet_mitm.addons.http_stream import install as install_stream
 from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.lean import LeanMaster
-from ringlet_mitm.addons.live import Live
+from ringlet_mitm.addons.live import Live, Ruling
 from ringlet_mitm.addons.preparing import Preparer
-from ringlet_mitm.addons.price_cache import price_book
-from ringlet_mitm.addons.recorder import Recorder
+from ringlet_mitm.addons.price_cache import price_book, refresh
+from ringlet_mitm.addons.recorder import Recorder, Sink
 from ringlet_mitm.addons.reload import Reload
 from ringlet_mitm.addons.rulings import RulingFiles
 from ringlet_mitm.addons.sessions import Sessions
@@ -65,7 +70,8 @@ Announce = Callable[[str, str], None]
 class Setup:
     """All that a proxy is started with; `announce` gets a line about the rules, and the address, once it listens.
 
-    `ping_s` is how often an agent hears something that waits for a provider without streaming.
+    `ping_s` is how often an agent hears something that waits for a provider without streaming. `sinks` get the rows of
+    every request, after the spool.
     """
 
     home: Home
@@ -76,6 +82,7 @@ class Setup:
     make_master: Callable[[Options], Master] = LeanMaster
     annotate: bool = False
     ping_s: float = PING_S
+    sinks: tuple[Sink, ...] = ()
     announce: Announce | None = None
 
 
@@ -85,7 +92,7 @@ class Proxy:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         home, profile = setup.home, setup.profile
-        files = RulingFiles(home, profile, setup.environ)
+        self.files = files = RulingFiles(home, profile, setup.environ)
         self.live = Live(files.load(), Calibration())
         self.prices = price_book(home, self.live.ruling.registry)
         self.spool = Spool(home.spool_dir, profile.name)
@@ -94,15 +101,16 @@ class Proxy:
         self.sessions = Sessions()
         self.policy = HostPolicy.of(presets(), profile.intercept)
         self.recorder = Recorder(
-            Bookkeeper(profile.name, self.prices), [self.spool.append], keeps_bodies=setup.annotate
+            Bookkeeper(profile.name, self.prices), [self.spool.append, *setup.sinks], keeps_bodies=setup.annotate
         )
+        self.vault = Vault(setup.environ, store_of(home, setup.environ))
         self.started = time.monotonic()
-        self.reload = Reload(self.live, files.load, files.watched)
+        self.reload = Reload(self.live, self._reloaded, files.watched)
 
     def addons(self, *, annotate: bool) -> list[Any]:
         """In the order in which their hooks run; comments cost time, so they are only for where somebody sees them."""
         intake = Intake(self.live, self.counter, self._decrypted)
-        preparer = Preparer(self.live, Vault(self.setup.environ), self.sessions.recall)
+        preparer = Preparer(self._signer(), self.sessions.recall)
         found = [
             Guard(self.policy),
             WebSockets(),
@@ -130,6 +138,7 @@ class Proxy:
 
     def warm(self) -> None:
         """Load what the first request would wait for."""
+        self.look_at_keys()
         if self.live.ruling.book.counts_tokens:
             self.counter.warm()
         self.prices.warm()
@@ -138,6 +147,22 @@ class Proxy:
         # objects. Thresholds of 20,000 and more let bodies in mitmproxy's reference cycles pile up to 380 MB.
         gc.freeze()
         gc.set_threshold(10_000, 5, 5)
+
+    def _reloaded(self) -> Ruling:
+        """The files as they are now, prices included; raises, and then nothing has changed."""
+        ruling = self.files.load()
+        refresh(self.prices, self.setup.home, ruling.registry)
+        return ruling
+
+    def look_at_keys(self) -> None:
+        """Say what is odd about the keys that rules and profile use; in a thread, since a keyring may be asked."""
+        ruling = self.live.ruling
+        for line in complaints(configured(ruling.book, ruling.pin), ruling.registry, self.vault):
+            logger.warning("%s", line)
+
+    def _signer(self) -> Signer:
+        client = VendorClient(self.setup.detours, self.setup.upstream_ca)
+        return Signer(self.vault, lambda: self.live.ruling.registry, exchanges=exchanges(client))
 
     def _decrypted(self, host: str) -> bool:
         return self.policy.verdict(host, 443) is HostVerdict.DECRYPT
@@ -171,9 +196,11 @@ class Background:
 
 def _rules_line(proxy: Proxy) -> str:
     book = proxy.live.ruling.book
-    if not book.rules:
-        return f"profile '{proxy.setup.profile.name}': no rules, {book.default.label}"
-    return f"profile '{proxy.setup.profile.name}': {len(book.rules)} rules, {book.default.label}"
+    own, routes = book.counted
+    several = f"{own or 'no'} rule{'' if own == 1 else 's'}"
+    by_model = f", {routes} model route{'' if routes == 1 else 's'}" if routes else ""
+    source = f" ({book.default_file})" if book.default_file not in ("", book.file) else ""
+    return f"profile '{proxy.setup.profile.name}': {several}{by_model}, {book.default.label}{source}"
 
 
 def _address() -> str:

@@ -15,6 +15,7 @@ from ringlet_mitm.addons.splicing import Edit, Turn, apply_edits, model_edit, re
 from ringlet_mitm.addons.wire.canonical import Conversation, Message
 from ringlet_mitm.addons.wire.identifiers import has_seal
 from ringlet_mitm.addons.wire.translator import Translation, Wanted, parse, translate
+from ringlet_mitm.rules.demands import Demands
 from ringlet_mitm.rules.errors import Untranslatable
 from ringlet_mitm.rules.peek import AgentRequest, Headers, Peek, Unreadable
 from ringlet_mitm.rules.shapes import Loss, WireFormat, is_enveloped
@@ -35,6 +36,7 @@ class Outbound:
     """A request ready to be signed and sent. `edits` are relative to the agent's body; empty means untouched.
 
     `keeps_credentials` says that the agent's own are still in the headers: it goes to the host they were sent to.
+    `plain` says that the body goes out as it is here, though nothing was edited: a signature covers it.
     """
 
     method: str
@@ -49,6 +51,7 @@ class Outbound:
     translation: Translation | None = None
     hide_usage_chunk: bool = False
     keeps_credentials: bool = False
+    plain: bool = False
 
     @property
     def translated(self) -> bool:
@@ -111,13 +114,23 @@ def needs_translation(turn: Turn, target: Target) -> bool:
         (features.tools > 0 and not able.native_tool_calling)
         or (features.images > 0 and not able.vision)
         or (features.stream and not target.streams)
+        or (not features.stream and not target.whole)
+        or (not target.as_asked and target.demands.concern(turn.request.body))
     )
 
 
 def _translated(turn: Turn, target: Target, recall: Recall | None, keeps: bool) -> Outbound:
     request, able, endpoint = turn.request, target.capabilities, target.endpoint
     conversation = _with_history(parse(request.body, request.path, request.format), recall)
-    wanted = Wanted(target.format, target.model, able.native_tool_calling, able.vision, target.streams)
+    wanted = Wanted(
+        target.format,
+        target.model,
+        able.native_tool_calling,
+        able.vision,
+        target.streams,
+        target.whole,
+        Demands() if target.as_asked else target.demands,
+    )
     translation = translate(conversation, request.path, request.format, wanted)
     return Outbound(
         method=request.method,
@@ -140,9 +153,10 @@ def _path_of(translation: Translation, turn: Turn, target: Target, keeps: bool) 
         path = _path(turn.request, turn.peek, target, keeps)
         if not query or query[1:] in path:
             return path
-        return f"{path}&{query[1:]}" if "?" in path else f"{path}{query}"
+        return _with_query(path, query[1:])
     model = quote(target.model, safe=SAFE.get(target.format, "/:@"))
-    return target.endpoint.path.replace("{method}", method).replace("{model}", model) + query
+    path = target.endpoint.path.replace("{method}", method).replace("{model}", model) + query
+    return _with_query(path, target.endpoint.query)
 
 
 def _own_headers(translation: Translation, request: AgentRequest, target: Target) -> Headers:
@@ -189,10 +203,15 @@ def _path(request: AgentRequest, peek: Peek | Unreadable, target: Target, keeps:
     if request.format is WireFormat.GEMINI:
         path = _gemini_path(path, peek, target, request.direct)
     elif not target.as_asked or request.direct:
-        path = target.endpoint.path
+        path = target.endpoint.path.replace("{model}", quote(target.model, safe="/:@"))
     if not keeps:
         query = query_without_keys(query)
-    return f"{path}?{query}" if query else path
+    elsewhere = not target.as_asked or request.direct
+    return _with_query(_with_query(path, query), target.endpoint.query if elsewhere else "")
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}{'&' if '?' in path else '?'}{query}" if query else path
 
 
 def _gemini_path(path: str, peek: Peek | Unreadable, target: Target, direct: bool) -> str:

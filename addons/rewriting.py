@@ -21,7 +21,7 @@ def apply(request: http.Request, outbound: Outbound) -> None:
     An untouched body keeps its content-encoding; an edited one is sent plain. Compressed answers are not asked for,
     so that usage can be read from the stream as it passes.
     """
-    edited = bool(outbound.edits) or outbound.translation is not None
+    edited = bool(outbound.edits) or outbound.translation is not None or outbound.plain
     body = outbound.body if edited else request.raw_content or b""
     authority = _authority(outbound)
     dropped = REPLACED | _named_by_connection(outbound)

@@ -1,4 +1,4 @@
-"""Reads the files that make a ruling: the profile's routing.toml and the person's provider files."""
+"""Reads the files that make a ruling: the profile's routing.toml, config.toml, and the person's provider files."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from ringlet_mitm.addons.live import Ruling
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import Home
-from ringlet_mitm.rules.profiles import Profile, provider_texts
-from ringlet_mitm.rules.providers import registry
+from ringlet_mitm.rules.installation import load_installation
+from ringlet_mitm.rules.profiles import Profile
 from ringlet_mitm.rules.rulebook import load_rulebook
 
 
@@ -24,17 +24,18 @@ class RulingFiles:
 
     def load(self) -> Ruling:
         """All of them, read and checked; raises ConfigError, and then nothing has changed."""
-        providers = registry(provider_texts(self.home), self.environ)
-        if self.profile.provider is not None:
-            providers.require(self.profile.provider)
-        path = self.home.routing_file(self.profile.name)
-        book = load_rulebook(self._text(path), str(path), providers, self.profile.provider)
-        return Ruling(book, providers, self.profile.pin)
+        found, profile = load_installation(self.home, self.environ), self.profile
+        if profile.provider is not None:
+            found.registry.require(profile.provider)
+        path = self.home.routing_file(profile.name)
+        book = load_rulebook(self._text(path), str(path), found.registry, profile.provider, found.routing_for(profile))
+        return Ruling(book, found.registry, found.pin_for(profile), found.settings)
 
     def watched(self) -> list[Path]:
         """The files and folders whose change means a new ruling."""
-        folder = self.home.providers_dir
-        return [self.home.routing_file(self.profile.name), folder, *sorted(folder.glob("*.toml"))]
+        home = self.home
+        files = [home.routing_file(self.profile.name), home.config_file, home.models_file, home.price_update]
+        return [*files, home.providers_dir, *sorted(home.providers_dir.glob("*.toml"))]
 
     def _text(self, path: Path) -> str:
         """The rules, none where there is no file or routing is off."""

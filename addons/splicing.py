@@ -70,8 +70,9 @@ def usage_edit(turn: Turn, target: Target) -> Edit | None:
     """Chat streams say their usage only when asked; the agent that did not ask does not see the extra chunk.
 
     A host that is no provider's is not asked: some refuse keys that they do not know, and the agent's turn goes first.
+    One that is known to refuse the question says it unasked.
     """
-    if isinstance(turn.peek, Unreadable) or not target.provider:
+    if isinstance(turn.peek, Unreadable) or not target.provider or "stream_options" in target.demands.refuse:
         return None
     features, spans, body = turn.peek.features, turn.peek.spans, turn.request.body
     if features.format is not WireFormat.CHAT or not features.stream:

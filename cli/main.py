@@ -34,8 +34,9 @@ COMMANDS: dict[str, Entry] = {
     "start": Entry("ringlet_mitm.cli.proxy", "Run the proxy of a profile; the profile is created if there is none."),
     "env": Entry("ringlet_mitm.cli.shell", "Print the variables that send an agent through the proxy."),
     "profiles": Entry("ringlet_mitm.cli.profiles", "Create, change, list, show and delete profiles."),
-    "rules": Entry("ringlet_mitm.cli.rules", "Check routing rules and explain what they decide."),
-    "providers": Entry("ringlet_mitm.cli.providers", "List and show providers, built in and your own."),
+    "rules": Entry("ringlet_mitm.cli.rules", "Check and list routing rules, and explain what they decide."),
+    "providers": Entry("ringlet_mitm.cli.providers", "List, show, test and find providers, and store their keys."),
+    "models": Entry("ringlet_mitm.cli.models", "List and show models and prices, add your own, fetch newer prices."),
     "usage": Entry("ringlet_mitm.cli.usage.report", "Report requests, tokens and cost."),
     "demo": Entry("ringlet_mitm.cli.demo.command", "Show the main job on this machine, without an account or a key."),
 }

@@ -13,8 +13,9 @@ import click
 
 from ringlet_mitm.cli.columns import aligned
 from ringlet_mitm.rules import profiles as store
-from ringlet_mitm.rules.errors import UsageError, nearest
+from ringlet_mitm.rules.errors import ConfigError, UsageError, nearest
 from ringlet_mitm.rules.home import Home, home_of
+from ringlet_mitm.rules.installation import load_installation
 from ringlet_mitm.rules.profiles import Profile
 from ringlet_mitm.rules.providers import ProviderRegistry, registry
 
@@ -68,7 +69,7 @@ def create(name: str, **given: Any) -> None:
         raise UsageError(f"profile '{name}' is there already; change it with: ringlet-mitm profiles set {name}")
     profile = _changed(Profile(name=name, port=store.free_port(home)), given, _registry(home))
     store.save_profile(home, profile)
-    click.echo(f"created profile '{name}': {_sentence(profile)}")
+    click.echo(f"created profile '{name}': {_sentence(profile, _shared(home, profile))}")
     click.echo(f"rules go into {home.routing_file(name)}")
     click.echo(f"start it:  ringlet-mitm --profile {name}")
 
@@ -87,7 +88,7 @@ def set_(name: str, unset: tuple[str, ...], **given: Any) -> None:
     if not unset and not any(given.values()):
         raise UsageError(f"nothing to change; the keys are {', '.join('--' + key for key in store.KEYS)}")
     store.save_profile(home, changed)
-    click.echo(f"profile '{name}': {_sentence(changed)}")
+    click.echo(f"profile '{name}': {_sentence(changed, _shared(home, changed))}")
 
 
 @command.command("list")
@@ -183,8 +184,19 @@ def _without(profile: Profile, key: str) -> Profile:
     return replace(profile, **{name: getattr(Profile(), name)})
 
 
-def _sentence(profile: Profile) -> str:
-    goes = f"to {profile.provider}" if profile.provider else "to where they were sent"
+def _shared(home: Home, profile: Profile) -> str | None:
+    """The default provider of config.toml, where the profile has none of its own and obeys rules."""
+    if profile.provider or profile.proxy == "none":
+        return None
+    try:
+        return load_installation(home, os.environ).settings.default_provider
+    except ConfigError:
+        return None  # `rules check` and the proxy say what is wrong with it
+
+
+def _sentence(profile: Profile, shared: str | None) -> str:
+    by_config = f"to {shared}, as config.toml says" if shared else "to where they were sent"
+    goes = f"to {profile.provider}" if profile.provider else by_config
     model = f", model {profile.model}" if profile.model else ""
     rules = ", by routing.toml first" if profile.proxy == "ultrallm" else ", rules ignored"
     return f"{profile.agent or 'any agent'}, calls go {goes}{model}{rules}, port {profile.port}"
@@ -195,7 +207,7 @@ def _row(home: Home, profile: Profile) -> tuple[str, ...]:
     return (
         profile.name,
         profile.agent or "any",
-        profile.provider or PASSTHROUGH,
+        profile.provider or _shared(home, profile) or PASSTHROUGH,
         profile.model or "as asked",
         str(profile.port),
         rules,

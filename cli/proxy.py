@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ringlet_mitm.rules.cautions import key_cautions
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import home_of
+from ringlet_mitm.rules.installation import load_installation
 from ringlet_mitm.rules.profiles import Profile, load_profile, save_profile
 from ringlet_mitm.rules.redaction import masked
 
@@ -66,6 +68,8 @@ def command(
     detours = tuple(parse_detour(text) for text in connect_to)
     _check_address(host, port)
     home = home_of(os.environ)
+    for caution in key_cautions(home.config_file, os.environ):
+        click.echo(f"warning: {caution}", err=True)
 
     def announce(ruling: str, address: str) -> None:
         if not quiet:
@@ -93,7 +97,11 @@ def _profile(name: str) -> Profile:
         return load_profile(home, name)
     profile = Profile(name=name)
     save_profile(home, profile)
-    click.echo(f"profile '{name}' is new: everything passes through and is recorded")
+    shared = load_installation(home, os.environ).settings
+    if shared.default_provider or shared.model_routes:
+        click.echo(f"profile '{name}' is new: calls go where {home.config_file} says, and are recorded")
+    else:
+        click.echo(f"profile '{name}' is new: everything passes through and is recorded")
     click.echo(f"write rules into {home.routing_file(name)} and they are in force within a second")
     return profile
 

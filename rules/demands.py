@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,13 @@ class Demands:
     rename: names that it knows under another one.
     force: whatever the agent said. default: where the agent said nothing.
     """
+
+    # How pydantic reads them from a provider's file; said without importing it.
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "extra": "forbid",
+        "populate_by_name": True,
+        "alias_generator": lambda name: name.replace("_", "-"),
+    }
 
     refuse: tuple[str, ...] = ()
     refuse_in_messages: tuple[str, ...] = ()

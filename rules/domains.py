@@ -12,6 +12,8 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 GLOB_SIGNS = re.compile(r"[*?\[]")
+# A glob that ends in `*` and takes whatever begins as the rest of it; one sign in brackets (`[*]`) is that sign.
+WHOLE_BEGINNING = re.compile(r"(?:[^\[]|\[[^\]!]\])*\*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,8 @@ class Pattern:
             return other.text in self
         if self.shape is Shape.PREFIX:
             return other.head.startswith(self.text)
+        if self.shape is Shape.GLOB and other.shape is Shape.GLOB and WHOLE_BEGINNING.fullmatch(self.text):
+            return other.text.startswith(self.text[:-1])
         return self == other
 
     def disjoint(self, other: Pattern) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ringlet_mitm.rules.conditions import FACTS, INPUT_TOKENS, Truth
+from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.peek import AgentRequest, Peek, RequestFeatures, Unreadable
 from ringlet_mitm.rules.redaction import masked_url
 from ringlet_mitm.rules.routing import Decision, Estimate, Verdict, decide, decide_unreadable, estimate, verdicts
@@ -50,13 +51,15 @@ class Sent(Protocol):
 class Leg:
     """One target of the chain and the request prepared for it; for a refused one `sent` is None and `refusal` says why.
 
-    `key_is_set` says whether the key that the target needs was found; None where it needs none of ours.
+    `key_is_set` says whether the key that the target needs was found; None where it needs none of ours. `key_place`
+    is where, as rows will say it.
     """
 
     target: Target
     sent: Sent | None
     refusal: str = ""
     key_is_set: bool | None = None
+    key_place: str = ""
 
     @property
     def url(self) -> str:
@@ -73,7 +76,7 @@ class Leg:
             return "the agent's own stay: it is the host that they were sent to"
         if target.key_ref is None or target.auth == "none":
             return "the agent's are removed; none are needed there"
-        key = f"the key in {' or '.join(target.key_ref.variables)}"
+        key = f"the key in {self.key_place.removeprefix('env:') or _places(target.key_ref)}"
         missing = " (not set here: the request would be refused)" if self.key_is_set is False else ""
         return f"the agent's are removed; {key} goes along as {target.auth}{missing}"
 
@@ -106,7 +109,11 @@ class Explanation:
         return {
             "request": self._request_dict(),
             "rules": [_verdict_dict(verdict) for verdict in self.verdicts],
-            "default": {"label": self.book.default.label, "line": self.book.default_line},
+            "default": {
+                "label": self.book.default.label,
+                "file": self.book.default_file or None,
+                "line": self.book.default_line,
+            },
             "file": self.book.file,
             "decision": self._decision_dict(),
             "rewrite": [_leg_dict(leg, self.request) for leg in self.legs],
@@ -131,13 +138,15 @@ class Explanation:
     def _rules(self) -> Iterator[str]:
         yield f"rules in {self.book.file}"
         for verdict in self.verdicts:
-            yield f"  {verdict.rule.index + 1}. {verdict.rule.label}: {_said(verdict)}"
+            place = self.book.place(verdict.rule.line, verdict.rule.file)
+            yield f"  {verdict.rule.index + 1}. {verdict.rule.label}: {_said(verdict)} ({place})"
             for check in verdict.checks:
                 found = f"   {check.fact}: {check.value}" if check.fact and check.fact != "always" else ""
                 yield f"     {'  ' * check.depth}{WORD[check.truth]:<4} {check.condition}{found}"
         taken = self.decision is not None and self.decision.index is None
-        place = f" (line {self.book.default_line})" if self.book.default_line else " (no [default] in the file)"
-        yield f"  {self.book.default.label}: {'takes it' if taken else 'not needed'}{place}"
+        book = self.book
+        place = book.place(book.default_line, book.default_file) if book.default_file else "no [default] in the file"
+        yield f"  {book.default.label}: {'takes it' if taken else 'not needed'} ({place})"
 
     def _outcome(self) -> Iterator[str]:
         if self.decision is None:
@@ -224,14 +233,19 @@ def explain(
     )
 
 
+def _places(ref: KeyRef) -> str:
+    """Where a key may be."""
+    if ref.file:
+        return ref.file_label
+    return " or ".join(ref.variables) or f"the login of '{ref.login}'"
+
+
 def _said(verdict: Verdict) -> str:
-    """A rule's verdict, with its line."""
-    place = f" (line {verdict.rule.line})"
     if verdict.reached:
-        return {True: "takes it", False: "no", None: "open, the exact token count is needed"}[verdict.truth] + place
+        return {True: "takes it", False: "no", None: "open, the exact token count is needed"}[verdict.truth]
     return {True: "not reached, would match", False: "not reached, would not match", None: "not reached, open"}[
         verdict.truth
-    ] + place
+    ]
 
 
 def _body(sent: Sent, request: AgentRequest, target: Target) -> str:
@@ -261,6 +275,7 @@ def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
     return {
         "rule": rule.index + 1,
         "label": rule.label,
+        "file": rule.file,
         "line": rule.line,
         "reached": verdict.reached,
         "matches": verdict.truth,
@@ -288,7 +303,7 @@ def _leg_dict(leg: Leg, request: AgentRequest) -> dict[str, Any]:
         "translated": leg.sent is not None and leg.sent.translated,
         "losses": [{"what": loss.what, "why": loss.why} for loss in leg.sent.losses] if leg.sent else [],
         "credentials": leg.credentials if leg.sent else None,
-        "key": leg.target.key_ref.label if leg.target.key_ref else None,
+        "key": leg.key_place or (leg.target.key_ref.label if leg.target.key_ref else None),
         "key_is_set": leg.key_is_set,
         "refusal": leg.refusal or None,
     }

@@ -54,9 +54,24 @@ class Home:
         return old if old.exists() else path
 
     @property
+    def config_file(self) -> Path:
+        """What holds for all profiles: default provider, keys, routes by model name."""
+        return self.config / "config.toml"
+
+    @property
     def providers_dir(self) -> Path:
         """The person's own providers, one TOML file each."""
         return self.config / "providers"
+
+    @property
+    def models_file(self) -> Path:
+        """What `models add` writes."""
+        return self.config / "models.toml"
+
+    @property
+    def logins_dir(self) -> Path:
+        """What `providers login` keeps; readable by its owner only."""
+        return self.config / "logins"
 
     @property
     def ca_dir(self) -> Path:
@@ -77,6 +92,11 @@ class Home:
     def log_dir(self) -> Path:
         """Log files of proxies in the background."""
         return self.state / "log"
+
+    @property
+    def price_update(self) -> Path:
+        """Price data newer than the installed library's, as `models update` fetched it."""
+        return self.data / "prices" / "update.json"
 
     @property
     def price_cache(self) -> Path:

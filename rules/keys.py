@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import PurePath
 
 
@@ -11,6 +12,8 @@ class KeyRef:
     """Where a key is, never the key. The first of these that has one wins.
 
     file, key: a place in a person's TOML file (`api_key = "${GROQ_KEY}"`); its text may name variables.
+    edition: `edition_of` the file's text that the place was found in, "" for any. After an edit another provider's key
+        may stand there, and until the edit is in force the old rules would send it to the wrong one.
     variables: environment variables, in this order.
     login: the provider whose key `providers login` has stored.
     """
@@ -19,6 +22,7 @@ class KeyRef:
     login: str = ""
     file: str = ""
     key: tuple[str | int, ...] = ()
+    edition: str = ""
 
     @property
     def file_label(self) -> str:
@@ -31,3 +35,8 @@ class KeyRef:
         if self.file:
             return self.file_label
         return f"env:{self.variables[0]}" if self.variables else f"login:{self.login}"
+
+
+def edition_of(text: str) -> str:
+    """What tells one text of a file from another."""
+    return sha256(text.encode()).hexdigest()[:16]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cache
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ringlet_mitm.rules.errors import ConfigError, nearest
+from ringlet_mitm.rules.model_names import folded, plain, spellings
 from ringlet_mitm.rules.pricing import TOKEN_KINDS, PriceCard, Rates, Tier
 
 FOLDER = Path(__file__).parent / "prices"
@@ -73,16 +75,16 @@ class PriceTable:
     def find(self, model: str) -> Prices | None:
         """The prices of `model`, by any of its spellings."""
         for name in spellings(model):
-            row = self.models.get(_folded(name))
+            row = self.models.get(folded(name))
             if row is not None:
                 return self.find(row["as"]) if "as" in row else read_prices(row)
-        globs = (row for name, row in self.models.items() if "*" in name and fnmatchcase(_folded(model), name))
+        globs = (row for name, row in self.models.items() if "*" in name and fnmatchcase(folded(model), name))
         return next((read_prices(row) for row in globs), None)
 
 
 def table_of(models: Mapping[str, Mapping[str, Any]], source: str, library: str = "") -> PriceTable:
     """A table with its names folded, so that `claude-sonnet-4.5` and `claude-sonnet-4-5` are one."""
-    return PriceTable({_folded(name): row for name, row in models.items()}, source, library)
+    return PriceTable({folded(name): row for name, row in models.items()}, source, library)
 
 
 def read_prices(row: Mapping[str, Any]) -> Prices:
@@ -135,44 +137,42 @@ def _with_cache_rates(model: str, prices: Prices) -> tuple[Prices, bool]:
     """A copy with the cache prices that the source leaves out, and whether there were any."""
     filled = dict(prices)
     if "input_tokens" in prices:
-        folded = _folded(model)
+        names = {folded(model), plain(model)}
         for globs, rates in _cache_rates():
-            if any(fnmatchcase(folded, glob) for glob in globs):
+            if any(fnmatchcase(name, glob) for name in names for glob in globs):
                 filled = {kind: prices["input_tokens"].times(rate) for kind, rate in rates.items()} | filled
     return filled, len(filled) > len(prices)
-
-
-_DATE = re.compile(r"[-@](20\d\d)-?([01]\d)-?([0-3]\d)$")
-
-
-def spellings(model: str) -> Iterator[str]:
-    """`model` without path and window (`[1m]`), then without what vendors add: date, `-latest`, dots for dashes."""
-    name = model.lower().removeprefix("models/").partition("[")[0]
-    yield name
-    dashed = _DATE.sub(r"-\1-\2-\3", name)
-    undated = _DATE.sub("", name)
-    latest = undated.removesuffix("-latest")
-    seen = {name}
-    for other in (dashed, undated, latest, latest.replace(".", "-")):
-        if other not in seen:
-            seen.add(other)
-            yield other
-
-
-def _folded(name: str) -> str:
-    return name.lower().replace(".", "-")
 
 
 # ---- our own files ----
 
 
-def supplement(library_id: str) -> PriceTable | None:
-    """What older releases of the price library lack of a provider; None where there is no table."""
+def supplement(library_id: str, installed: tuple[int, ...]) -> PriceTable | None:
+    """What older releases of the price library lack of a provider; None where there is no table newer than `installed`.
+
+    The rows, 70 ms for all providers, are only read for who needs them.
+    """
     path = FOLDER / f"{library_id}.toml"
     if not path.is_file():
         return None
-    data = _read(path)
+    text = path.read_text(encoding="utf-8")
+    head = tomllib.loads(text.partition("[models]")[0])
+    if numbers(head["library"]) <= installed:
+        return None
+    data = tomllib.loads(text, parse_float=Decimal)
     return table_of(data["models"], data["source"], data["library"])
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version to compare with others."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+@cache
+def known_library() -> tuple[str, date]:
+    """The release of the price library that our tables were made of, and the day of it."""
+    data = _read(FOLDER / "anthropic.toml")
+    return data["library"], data["accessed"]
 
 
 @cache

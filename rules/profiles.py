@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 from ringlet_mitm.rules.document import Document
 from ringlet_mitm.rules.errors import ConfigError, UsageError, nearest
 from ringlet_mitm.rules.home import Home
+from ringlet_mitm.rules.own_models import OwnModel, as_toml, provider_files, read_models
 from ringlet_mitm.rules.provider_files import VARIABLE
 from ringlet_mitm.rules.targets import ProfilePin
 from ringlet_mitm.rules.validated import validated
@@ -137,7 +138,7 @@ def free_port(home: Home) -> int:
 
 
 def provider_texts(home: Home) -> dict[str, str]:
-    """The person's provider files by path, for `registry`."""
+    """The person's provider files by path, and one for each model of theirs with a base URL; for `registry`."""
     texts: dict[str, str] = {}
     for path in sorted(home.providers_dir.glob("*.toml")):
         try:
@@ -146,7 +147,33 @@ def provider_texts(home: Home) -> dict[str, str]:
             continue
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot be read: {_reason(error)}", file=str(path)) from None
-    return texts
+    file = str(home.models_file)
+    made = provider_files(own_models(home), file)
+    return texts | {f"{file} ({name})": tomli_w.dumps(data) for name, data in made.items()}
+
+
+def own_models(home: Home) -> tuple[OwnModel, ...]:
+    """The models that the person added."""
+    path = home.models_file
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot be read: {_reason(error)}", file=str(path)) from None
+    return read_models(text, str(path))
+
+
+def save_models(home: Home, models: Iterable[OwnModel]) -> None:
+    """Write the person's models, whole or not at all; raises ConfigError for what could not be read again."""
+    path = home.models_file
+    text = tomli_w.dumps(as_toml(models))
+    provider_files(read_models(text, str(path)), str(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(path, text)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {_reason(error)}", file=str(path)) from None
 
 
 def _as_toml(profile: Profile) -> dict[str, Any]:

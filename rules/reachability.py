@@ -26,11 +26,12 @@ LONG_CONTEXT = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Something about a rule that its author would want to know. `rule` is its label."""
+    """Something about a rule that its author would want to know. `rule` is its label, `file` where it stands."""
 
     line: int | None
     rule: str
     message: str
+    file: str = ""
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.rule}: {self.message}" if self.line else f"{self.rule}: {self.message}"
@@ -84,7 +85,7 @@ def warnings(book: RuleBook, agents: Collection[str] = ()) -> tuple[Caution, ...
         *_long_context_behind(book, boxes),
         *(_unknown_agents(book, agents) if agents else ()),
     ]
-    return tuple(sorted(found, key=lambda warning: warning.line or 0))
+    return tuple(sorted(found, key=lambda warning: (warning.file != book.file, warning.line or 0)))
 
 
 def _unreachable(book: RuleBook, boxes: list[list[Box] | None]) -> Iterator[Caution]:
@@ -93,22 +94,28 @@ def _unreachable(book: RuleBook, boxes: list[list[Box] | None]) -> Iterator[Caut
         if own is None:
             continue
         if not own:
-            yield Caution(rule.line, rule.label, "can never match: its own conditions exclude each other")
+            yield _caution(rule, "can never match: its own conditions exclude each other")
             continue
-        coverers = _covered_by(own, book.rules[:index], boxes[:index])
+        coverers = _covered_by(own, book, boxes[:index])
         if coverers:
-            yield Caution(rule.line, rule.label, f"can never fire: {coverers} every request that it would match")
-    coverers = _covered_by([{}], book.rules, boxes)
-    if coverers and book.default_line is not None:
-        yield Caution(book.default_line, book.default.label, f"is never used: {coverers} every request")
+            yield _caution(rule, f"can never fire: {coverers} every request that it would match")
+    # That one profile's rules leave nothing for the default of all profiles is no mistake.
+    coverers = _covered_by([{}], book, boxes) if book.default_file == book.file else ""
+    if coverers:
+        message = f"is never used: {coverers} every request"
+        yield Caution(book.default_line, book.default.label, message, book.default_file)
 
 
-def _covered_by(own: list[Box], earlier: Iterable[Rule], boxes: Iterable[list[Box] | None]) -> str:
-    """Who takes all of `own`, as the beginning of a sentence; "" if something is left."""
-    known = [(rule, theirs) for rule, theirs in zip(earlier, boxes, strict=True) if theirs]
+def _caution(rule: Rule, message: str) -> Caution:
+    return Caution(rule.line, rule.label, message, rule.file)
+
+
+def _covered_by(own: list[Box], book: RuleBook, boxes: list[list[Box] | None]) -> str:
+    """Which of the rules with `boxes` take all of `own`, as the beginning of a sentence; "" if something is left."""
+    known = [(rule, theirs) for rule, theirs in zip(book.rules, boxes, strict=False) if theirs]
     for rule, theirs in known:
         if not _left(own, theirs):
-            return f"the rule in line {rule.line} ({rule.label}) already takes"
+            return f"the rule in {book.place(rule.line, rule.file)} ({rule.label}) already takes"
     everyone = [box for _, theirs in known for box in theirs]
     return "the rules before it together take" if known and not _left(own, everyone) else ""
 
@@ -130,9 +137,8 @@ def _tools_on_every_turn(book: RuleBook, boxes: list[list[Box] | None]) -> Itera
         if later == {rule.route}:
             continue
         if any(set(box) == {TOOLS} and box[TOOLS] == Numbers(1) for box in boxes[rule.index] or ()):
-            yield Caution(
-                rule.line,
-                rule.label,
+            yield _caution(
+                rule,
                 "takes nearly every turn, since coding agents offer their tools each time; what comes after it sees "
                 "little. For turns that answer a tool call, use `tool-result = true`",
             )
@@ -148,10 +154,10 @@ def _long_context_behind(book: RuleBook, boxes: list[list[Box] | None]) -> Itera
             theirs = boxes[earlier.index] or []
             broader = [box for box in theirs if not _is_long(box) and any(_both(box, mine) is not None for mine in own)]
             if broader and earlier.route != rule.route and _left(own, theirs):
-                yield Caution(
-                    rule.line,
-                    rule.label,
-                    f"does not see every long request: the rule in line {earlier.line} ({earlier.label}) comes first "
+                where = book.place(earlier.line, earlier.file)
+                yield _caution(
+                    rule,
+                    f"does not see every long request: the rule in {where} ({earlier.label}) comes first "
                     "and sends those that it matches elsewhere. Put the long-context rule before it",
                 )
                 break
@@ -165,7 +171,7 @@ def _unknown_agents(book: RuleBook, agents: Collection[str]) -> Iterator[Caution
             if not any(name in pattern for name in agents):
                 close = nearest(pattern.text, agents)
                 hint = f"did you mean '{close}'?" if close else f"there are {', '.join(sorted(agents))}"
-                yield Caution(rule.line, rule.label, f"no agent is called '{pattern.text}'; {hint}")
+                yield _caution(rule, f"no agent is called '{pattern.text}'; {hint}")
 
 
 def _is_long(box: Box) -> bool:

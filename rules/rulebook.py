@@ -10,75 +10,24 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Annotated, ClassVar, Protocol, cast
+from pathlib import PurePath
+from typing import Annotated, ClassVar
 
-from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError
 
 from ringlet_mitm.rules.complaints import complaint
 from ringlet_mitm.rules.conditions import Cost, Term, Test, Text
 from ringlet_mitm.rules.document import Document, KeyPath
-from ringlet_mitm.rules.errors import ConfigError, nearest
+from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.hints import hinted
 from ringlet_mitm.rules.matching import Match, compiled, walk, words
+from ringlet_mitm.rules.naming import ProviderNames
+from ringlet_mitm.rules.routes import Route, route_of
+from ringlet_mitm.rules.settings import NO_SETTINGS, ModelRoute, Settings
 
-PASSTHROUGH = "passthrough"
+__all__ = ["Default", "Route", "Rule", "RuleBook", "RuleKeys", "load_rulebook"]
+
 DEFAULT = "default"
-
-
-class Named(Protocol):
-    """What a provider's name leads to."""
-
-    @property
-    def provider_id(self) -> str:
-        """The canonical name."""
-
-
-class ProviderNames(Protocol):
-    """Knows providers by id or alias; a ProviderRegistry does."""
-
-    def get(self, provider_name: str, /) -> Named | None:
-        """The provider, None for an unknown name."""
-
-    def names(self) -> tuple[str, ...]:
-        """Every id and alias, to suggest one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a request goes: without a provider the host that the agent asked for; without a model its model."""
-
-    provider: str | None = None
-    model: str | None = None
-    fallback: tuple[Route, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The provider as labels and reports say it."""
-        return self.provider or PASSTHROUGH
-
-
-def _route(value: object, info: ValidationInfo) -> Route:
-    """`to`: a provider by id or alias, `provider/model`, or `passthrough`."""
-    providers = cast(ProviderNames, info.context)
-    if not isinstance(value, str):
-        raise PydanticCustomError("string_type", "")
-    if value == PASSTHROUGH:
-        return Route()
-    known = providers.get(value)
-    if known is not None:
-        return Route(known.provider_id)
-    prefix, _, model = value.partition("/")
-    known = providers.get(prefix) if model else None
-    if known is not None:
-        return Route(known.provider_id, model)
-    closest = nearest(prefix, (*providers.names(), PASSTHROUGH))
-    suggestion = f"{closest}/{model}" if closest and model else closest
-    text = (
-        "unknown provider '{name}'"
-        if closest
-        else "unknown provider '{name}'; `ringlet-mitm providers list` names them"
-    )
-    raise PydanticCustomError("provider", text, {"name": value, "suggestion": suggestion})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +37,7 @@ class RuleKeys:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     match: Match
-    to: Annotated[Route, PlainValidator(_route)]
+    to: Annotated[Route, PlainValidator(route_of)]
     model: Text | None = None
     name: Text | None = None
 
@@ -99,7 +48,7 @@ class Default:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    to: Annotated[Route, PlainValidator(_route)]
+    to: Annotated[Route, PlainValidator(route_of)]
     model: Text | None = None
 
     @property
@@ -125,10 +74,14 @@ class RoutingFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(RuleKeys):
-    """A rule at its place in a book. `index` counts from 0; `label` is unlike any other's in the book."""
+    """A rule at its place in a book. `index` counts from 0; `label` is unlike any other's in the book.
+
+    `file` is the one that it stands in: a routing.toml, or the config.toml for a route by model name.
+    """
 
     index: int
     label: str
+    file: str
     line: int | None
     route: Route
     test: Test = field(repr=False, compare=False)
@@ -136,10 +89,11 @@ class Rule(RuleKeys):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleBook:
-    """All rules of a file, in order, and where everything else goes.
+    """All rules in order, those of the routing file before the routes of config.toml, and where everything else goes.
 
-    `default_line` is None where the file has no `[default]`. `digest` tells one text from another. `counts_tokens` says
-    whether a rule may hang on an exact token count.
+    `file` is the routing file. `default_line` is None where neither file says where everything else goes, and
+    `default_file` then "". `digest` tells one book from another. `counts_tokens` says whether a rule may hang on an
+    exact token count.
     """
 
     rules: tuple[Rule, ...]
@@ -148,20 +102,38 @@ class RuleBook:
     file: str
     digest: str
     counts_tokens: bool
+    default_file: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """Every label that a row can carry, the default's last."""
         return (*(rule.label for rule in self.rules), self.default.label)
 
+    @property
+    def counted(self) -> tuple[int, int]:
+        """How many rules the routing file has, and how many routes config.toml."""
+        own = sum(rule.file == self.file for rule in self.rules)
+        return own, len(self.rules) - own
+
+    def place(self, line: int | None, file: str) -> str:
+        """A place in words: `line 3`, or `line 3 of config.toml` where that is not the routing file."""
+        return f"line {line}" if file == self.file else f"line {line} of {PurePath(file).name}"
+
 
 _ROUTING_FILE: TypeAdapter[RoutingFile] = TypeAdapter(RoutingFile)
 
 
-def load_rulebook(text: str, file: str, providers: ProviderNames, default_provider: str | None = None) -> RuleBook:
+def load_rulebook(
+    text: str,
+    file: str,
+    providers: ProviderNames,
+    default_provider: str | None = None,
+    settings: Settings = NO_SETTINGS,
+) -> RuleBook:
     """Read and check the text of a routing file; `file` is its name in messages.
 
-    Where the text has no `[default]`, requests that no rule takes go to `default_provider`, or pass through.
+    The routes of `settings` come after its rules. Where the text has no `[default]`, requests that nothing takes go to
+    `default_provider` (the profile's), else to that of `settings`, else they pass through.
     Raises ConfigError for the first problem by line; its `others` are the rest.
     """
     document = Document.parse(text, file)
@@ -173,12 +145,15 @@ def load_rulebook(text: str, file: str, providers: ProviderNames, default_provid
     if problems:
         raise _first_of(problems)
     labels = _labels(said.rule)
+    own = tuple(_placed(keys, index, labels[index], document) for index, keys in enumerate(said.rule))
+    default, default_line, default_file = _default(said, document, default_provider, providers, settings)
     return RuleBook(
-        rules=tuple(_placed(keys, index, labels[index], document) for index, keys in enumerate(said.rule)),
-        default=said.default or _default(default_provider, providers),
-        default_line=document.line_of((DEFAULT,)),
+        rules=(*own, *_model_rules(settings, labels)),
+        default=default,
+        default_line=default_line,
+        default_file=default_file,
         file=file,
-        digest=sha256(text.encode()).hexdigest()[:16],
+        digest=sha256(f"{text}{settings.digest}".encode()).hexdigest()[:16],
         counts_tokens=any(_counts_tokens(keys.match) for keys in said.rule),
     )
 
@@ -191,9 +166,48 @@ def _with_model(route: Route, model: str | None) -> Route:
     return route if model is None else replace(route, model=model)
 
 
-def _default(provider: str | None, providers: ProviderNames) -> Default:
-    named = providers.get(provider) if provider else None
-    return Default(to=Route(named.provider_id if named else provider))
+def _default(
+    said: RoutingFile, document: Document, profiles: str | None, providers: ProviderNames, settings: Settings
+) -> tuple[Default, int | None, str]:
+    """Where everything else goes, and the line and file that say so."""
+    if said.default is not None:
+        return said.default, document.line_of((DEFAULT,)), document.file
+    if profiles is not None:
+        named = providers.get(profiles)
+        return Default(to=Route(named.provider_id if named else profiles)), None, ""
+    if settings.default_provider is not None:
+        to = Route(settings.default_provider)
+        return Default(to=to, model=settings.default_model), settings.default_line, settings.file
+    return Default(to=Route()), None, ""
+
+
+def _model_rules(settings: Settings, taken: tuple[str, ...]) -> Iterable[Rule]:
+    """The routes by model name as rules, numbered on from those that have the labels `taken`."""
+    labels = list(taken)
+    for route in settings.model_routes:
+        plain = f"model-route {route.hint} → {route.provider}"
+        count = labels.count(plain)
+        label = plain
+        while label in labels:
+            count += 1
+            label = f"{plain} #{count}"
+        yield _model_rule(route, settings.file, len(labels), label)
+        labels.append(label)
+
+
+def _model_rule(route: ModelRoute, file: str, index: int, label: str) -> Rule:
+    match = Match((hinted(route.hint),))
+    return Rule(
+        match=match,
+        to=Route(route.provider, key=route.key),
+        model=route.model,
+        index=index,
+        label=label,
+        file=file,
+        line=route.line,
+        route=Route(route.provider, route.model, key=route.key),
+        test=compiled(match),
+    )
 
 
 def _placed(keys: RuleKeys, index: int, label: str, document: Document) -> Rule:
@@ -204,6 +218,7 @@ def _placed(keys: RuleKeys, index: int, label: str, document: Document) -> Rule:
         name=keys.name,
         index=index,
         label=label,
+        file=document.file,
         line=document.line_of(("rule", index)),
         route=_with_model(keys.to, keys.model),
         test=compiled(keys.match),

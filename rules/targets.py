@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from ringlet_mitm.rules.demands import Demands
 from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.peek import AgentRequest, Headers, RequestFeatures
+from ringlet_mitm.rules.provider_files import SHAPE_DEFAULTS
 from ringlet_mitm.rules.providers import Endpoint, ProviderCapabilities, ProviderRegistry, ProviderSpec
+from ringlet_mitm.rules.routes import Route
 from ringlet_mitm.rules.shapes import WireFormat
-
-if TYPE_CHECKING:
-    from ringlet_mitm.rules.routing import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class Target:
     `as_asked` means the host that the agent itself asked for: its path, query and credentials stay.
     `model` is the name to ask for there; equal to the requested one where nothing changes.
     `headers` are the provider's, to be set where the agent did not send them. `streams` is false where it answers whole
-    only.
+    only, `whole` where it answers as a stream only. `demands` are its wishes about the body.
     """
 
     provider: str
@@ -35,6 +34,8 @@ class Target:
     headers: Headers = ()
     capabilities: ProviderCapabilities = field(default_factory=ProviderCapabilities)
     streams: bool = True
+    whole: bool = True
+    demands: Demands = field(default_factory=Demands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,13 @@ class ProfilePin:
     """What a profile fixes: the model of its provider, and the variables that hold its own keys, by provider.
 
     `provider` is None in a profile that passes everything through; its model then goes for the host that was asked.
+    `shared_keys` are those of config.toml, by the id of their provider; the profile's own go first.
     """
 
     provider: str | None = None
     model: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
+    shared_keys: Mapping[str, KeyRef] = field(default_factory=dict)
 
 
 def line_up(
@@ -81,30 +84,56 @@ def _target(route: Route, request: AgentRequest, requested: str, registry: Provi
         spec = registry.require(route.provider)
         model = _model(route, requested, spec, registry, pin)
     if spec is None:
-        return _as_asked(request, None, model)
-    own_key = next((name for provider, name in pin.keys.items() if registry.get(provider) is spec), None)
+        return _as_asked(request, None, model, pin)
+    own_key = _own_key(route, spec, registry, pin)
     spoken = request.format in spec.endpoints
     if route.provider is None:
         stays = own_key is None or not spoken
     else:
         stays = own_key is None and spec is asked and spoken and _is_at_home(spec, request.format)
-    return _as_asked(request, spec, model) if stays else _elsewhere(request, spec, model, own_key)
+    return _as_asked(request, spec, model, pin) if stays else _elsewhere(request, spec, model, own_key)
 
 
-def _elsewhere(request: AgentRequest, spec: ProviderSpec, model: str, own_key: str | None) -> Target:
+def _own_key(route: Route, spec: ProviderSpec, registry: ProviderRegistry, pin: ProfilePin) -> KeyRef | None:
+    """A key that somebody chose in place of the agent's; None where the provider's usual one will do.
+
+    One account a profile goes before one a route, and that before one for all. What passes through was sent to nobody:
+    only the profile's own key takes the place of the agent's there.
+    """
+    own = next((name for provider, name in pin.keys.items() if _is(spec, registry.get(provider))), None)
+    if own is not None:
+        return KeyRef((own,))
+    return None if route.provider is None else route.key or pin.shared_keys.get(spec.provider_id)
+
+
+def _is(spec: ProviderSpec, other: ProviderSpec | None) -> bool:
+    return other is not None and other.provider_id == spec.provider_id
+
+
+def _elsewhere(request: AgentRequest, spec: ProviderSpec, model: str, own_key: KeyRef | None) -> Target:
     """The provider's own URL, with a key of ours; in the request's format where it speaks that."""
-    wire_format = request.format if request.format in spec.endpoints else spec.formats[0]
+    formats = spec.formats_for(model)
+    wire_format = request.format if request.format in formats else formats[0]
+    auth = spec.auth_for(wire_format)
     return Target(
         provider=spec.provider_id,
         model=model,
         format=wire_format,
         endpoint=spec.endpoints[wire_format],
-        auth=spec.auth_for(wire_format),
-        key_ref=KeyRef((own_key,)) if own_key else spec.key_ref,
+        auth=_keyed(spec) if own_key and auth == "none" else auth,
+        key_ref=own_key or spec.key_ref,
         headers=spec.headers,
         capabilities=spec.capabilities,
         streams=spec.streams,
+        whole=spec.whole,
+        demands=spec.demands_for(wire_format),
     )
+
+
+def _keyed(spec: ProviderSpec) -> str:
+    """How a provider that asks for no key takes one all the same: a server of the person's own, behind a lock."""
+    usual = SHAPE_DEFAULTS[spec.shape].auth
+    return "bearer" if usual == "none" else usual
 
 
 def _is_at_home(spec: ProviderSpec, wire_format: WireFormat) -> bool:
@@ -112,8 +141,8 @@ def _is_at_home(spec: ProviderSpec, wire_format: WireFormat) -> bool:
     return spec.endpoints[wire_format].host in spec.hosts
 
 
-def _as_asked(request: AgentRequest, asked: ProviderSpec | None, model: str) -> Target:
-    """The host that the agent asked for. Asked of the proxy itself, it is the vendor's own URL."""
+def _as_asked(request: AgentRequest, asked: ProviderSpec | None, model: str, pin: ProfilePin) -> Target:
+    """The host that the agent asked for. Asked of the proxy itself, it is the vendor's own URL, with a key of ours."""
     endpoint = Endpoint(request.scheme, request.host, request.port, request.path.partition("?")[0])
     if request.direct and asked and request.format in asked.endpoints:
         endpoint = asked.endpoints[request.format]
@@ -123,8 +152,9 @@ def _as_asked(request: AgentRequest, asked: ProviderSpec | None, model: str) -> 
         format=request.format,
         endpoint=endpoint,
         auth=asked.auth_for(request.format) if asked else "none",
-        key_ref=asked.key_ref if asked else None,
+        key_ref=pin.shared_keys.get(asked.provider_id, asked.key_ref) if asked else None,
         as_asked=True,
+        demands=asked.demands_for(request.format) if asked else Demands(),
     )
 
 

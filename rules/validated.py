@@ -16,6 +16,7 @@ T = TypeVar("T")
 # pydantic's words are for programmers; these are for whoever edits the file.
 SAID = {
     "string_type": "has to be text in quotes",
+    "string_too_short": "is empty",
     "int_type": "has to be a whole number",
     "int_parsing": "has to be a whole number",
     "int_from_float": "has to be a whole number",
@@ -25,6 +26,7 @@ SAID = {
     "list_type": "has to be a list in brackets",
     "dict_type": "has to be a table",
     "missing": "is missing",
+    "unexpected_keyword_argument": "unknown key",
 }
 
 
@@ -60,5 +62,7 @@ def _in_words(error: ErrorDetails, document: Document, spelled: dict[str, str], 
         wanted = str(error.get("ctx", {}).get("expected", ""))
         choices = [word.strip("' ") for word in wanted.replace(" or ", ",").split(",")]
         return document.error(path, f"has to be {wanted}", nearest(str(error["input"]), choices))
+    if error["type"] == "missing" and deeper and path[-1] != deeper[-1]:
+        return document.error(path, f"'{deeper[-1]}' is missing")
     message = SAID.get(error["type"]) or error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return document.error(path, message)

@@ -1,4 +1,7 @@
-"""How each provider wants its key: a table of authentication schemes by name."""
+"""How each provider wants its key: a table of authentication schemes by name.
+
+Those here put a key into a header. The others make or fetch what they send: `signing.py` has them.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from ringlet_mitm.rules.shapes import Headers
 Scheme = Callable[[Secret], Headers]
 
 SCHEMES: dict[str, Scheme] = {
-    "bearer": lambda secret: ((b"authorization", b"Bearer " + _value(secret)),),
-    "x-api-key": lambda secret: ((b"x-api-key", _value(secret)),),
-    "x-goog-api-key": lambda secret: ((b"x-goog-api-key", _value(secret)),),
+    "bearer": lambda secret: ((b"authorization", b"Bearer " + header_value(secret)),),
+    "x-api-key": lambda secret: ((b"x-api-key", header_value(secret)),),
+    "x-goog-api-key": lambda secret: ((b"x-goog-api-key", header_value(secret)),),
+    "api-key": lambda secret: ((b"api-key", header_value(secret)),),
 }
 
 
@@ -23,12 +27,17 @@ def sign(outbound: Outbound, scheme: str, secret: Secret | None) -> Outbound:
     """`outbound` with the key set as `scheme` wants it, in place of a header of that name; "none" sends no key."""
     if scheme == "none" or secret is None:
         return outbound
-    signed = SCHEMES[scheme](secret)
-    names = {name for name, _ in signed}
-    return replace(outbound, headers=tuple(item for item in outbound.headers if item[0].lower() not in names) + signed)
+    return with_headers(outbound, SCHEMES[scheme](secret))
 
 
-def _value(secret: Secret) -> bytes:
+def with_headers(outbound: Outbound, wanted: Headers) -> Outbound:
+    """`outbound` with these headers in place of any of the same names."""
+    names = {name for name, _ in wanted}
+    return replace(outbound, headers=tuple(item for item in outbound.headers if item[0].lower() not in names) + wanted)
+
+
+def header_value(secret: Secret) -> bytes:
+    """The key as a header carries it; raises ConfigError, which does not show it, where none can."""
     text = secret.reveal()
     if not text.isascii() or not text.isprintable():
         raise ConfigError("the key has characters that no header may carry; set it again without line breaks")

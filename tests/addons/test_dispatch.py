@@ -15,6 +15,7 @@ from mitmproxy.test import tflow
 
 from ringlet_mitm.addons import intake
 from ringlet_mitm.addons.counting import Counter
+from ringlet_mitm.addons.credentials.signing import Signer
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.addons.dispatch import Dispatch
 from ringlet_mitm.addons.exchange import Exchange, exchange_of
@@ -63,7 +64,8 @@ def dispatched(flow: http.HTTPFlow, rules: str = "", keys: dict[str, str] | None
     live = Live(Ruling(load_rulebook(rules, "routing.toml", providers), providers, None), Calibration())
     counter = Counter()
     intake = Intake(live, counter, lambda host: host != "other.example")
-    preparer = Preparer(live, Vault(KEYS if keys is None else keys), Sessions().recall)
+    signer = Signer(Vault(KEYS if keys is None else keys), lambda: live.ruling.registry)
+    preparer = Preparer(signer, Sessions().recall)
     addon = Dispatch(live, intake, preparer)
     asyncio.run(addon.request(flow))
     counter.close()

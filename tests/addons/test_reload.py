@@ -123,6 +123,17 @@ def test_a_chmod_that_makes_it_readable_is_an_edit(watched: Watched) -> None:
     assert watched.loads == 1
 
 
+def test_an_edit_of_the_settings_is_one(watched: Watched, caplog: pytest.LogCaptureFixture) -> None:
+    route = '[[model_routes]]\nhint = "gpt-"\nprovider = "openai"\n'
+    watched.home.config_file.write_text(route)
+    assert watched.look() == ["groq", "openai"]
+    watched.home.config_file.write_text(route.replace("openai", "opnai"))
+    assert watched.look() == ["groq", "openai"]
+    assert "config.toml:3: model_routes.provider: unknown provider 'opnai'; did you mean 'openai'?" in caplog.text
+    watched.home.config_file.unlink()
+    assert watched.look() == ["groq"]
+
+
 def test_a_new_provider_file_is_an_edit(watched: Watched) -> None:
     (watched.home.providers_dir / "mine.toml").write_text(
         'name = "mine"\nshape = "openai"\nendpoint = "https://llm.example/v1"\n'

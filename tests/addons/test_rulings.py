@@ -8,6 +8,7 @@ from ringlet_mitm.addons.rulings import RulingFiles
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import Home, home_of
 from ringlet_mitm.rules.profiles import Profile
+from ringlet_mitm.rules.routes import Route
 
 RULE = '[[rule]]\nmatch = { tool-use = true }\nto = "groq"\n'
 MINE = 'name = "mine"\nshape = "openai"\nendpoint = "https://llm.example/v1"\nkey-env = "MINE_KEY"\n'
@@ -89,11 +90,74 @@ def test_a_folder_in_the_files_place_is_said(home: Home) -> None:
 
 
 def test_a_profiles_unknown_provider_is_said(home: Home) -> None:
-    with pytest.raises(ConfigError, match=r"unknown provider 'grok'.*did you mean"):
-        files(home, provider="grok").load()
+    with pytest.raises(ConfigError, match=r"unknown provider 'grokk'.*did you mean"):
+        files(home, provider="grokk").load()
 
 
 def test_what_is_watched(home: Home) -> None:
     own = home.providers_dir / "mine.toml"
     own.write_text(MINE)
-    assert files(home).watched() == [home.routing_file("work"), home.providers_dir, own]
+    watched = files(home).watched()
+    assert watched[:2] == [home.routing_file("work"), home.config_file]
+    assert watched[-2:] == [home.providers_dir, own]
+
+
+CONFIG = """
+default_provider = "openrouter"
+default_model = "anthropic/claude-sonnet-4.6"
+api_key = "${OPENROUTER_KEY}"
+api_url = "https://gateway.example/v1"
+
+[[model_routes]]
+hint = "claude-"
+provider = "anthropic"
+"""
+
+
+def test_settings_for_all_profiles_are_read(home: Home) -> None:
+    home.config_file.write_text(CONFIG)
+    ruling = files(home).load()
+    assert ruling.book.labels == ("model-route claude- → anthropic", "default → openrouter")
+    assert ruling.book.default.route.model == "anthropic/claude-sonnet-4.6"
+    assert ruling.registry.require("openrouter").default_base_url == "https://gateway.example/v1"
+    assert ruling.pin is not None and ruling.settings.api_key is not None
+    assert ruling.pin.shared_keys == {"openrouter": ruling.settings.api_key}
+
+
+def test_a_profiles_model_is_asked_of_the_default_provider(home: Home) -> None:
+    home.config_file.write_text(CONFIG)
+    assert files(home, model="openai/gpt-5-mini").load().book.default.route == Route("openrouter", "openai/gpt-5-mini")
+
+
+def test_the_profiles_own_rules_and_provider_go_first(home: Home) -> None:
+    home.config_file.write_text(CONFIG)
+    write(home, RULE)
+    assert files(home, provider="minimax").load().book.labels == (
+        "tool-use → groq",
+        "model-route claude- → anthropic",
+        "default → minimax",
+    )
+
+
+@pytest.mark.parametrize(("provider", "label"), [(None, "default → passthrough"), ("groq", "default → groq")])
+def test_a_profile_that_ignores_rules_stays_out_of_what_is_set_for_all(
+    home: Home, provider: str | None, label: str
+) -> None:
+    home.config_file.write_text(CONFIG)
+    ruling = files(home, proxy="none", provider=provider).load()
+    assert ruling.book.labels == (label,)
+    # How a provider is reached is another matter.
+    assert ruling.pin is not None and set(ruling.pin.shared_keys) == {"openrouter"}
+    assert ruling.registry.require("openrouter").default_base_url == "https://gateway.example/v1"
+
+
+def test_a_mistake_in_the_settings_is_said_with_its_place(home: Home) -> None:
+    home.config_file.write_text(CONFIG.replace("hint", "hnit"))
+    with pytest.raises(ConfigError, match=r"config\.toml:8: model_routes\.hnit: unknown key; did you mean 'hint'\?"):
+        files(home).load()
+
+
+def test_an_own_provider_can_be_the_default(home: Home) -> None:
+    (home.providers_dir / "mine.toml").write_text(MINE)
+    home.config_file.write_text('default_provider = "mine"\n')
+    assert files(home).load().book.labels == ("default → mine",)

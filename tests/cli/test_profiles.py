@@ -134,6 +134,31 @@ class TestSet:
             call("set", "wrok", "--model", "m")
 
 
+class TestShared:
+    """A profile without a provider of its own goes where config.toml says, unless it obeys no rules."""
+
+    @pytest.fixture(autouse=True)
+    def config(self, home: Home) -> None:
+        home.config.mkdir(exist_ok=True)
+        home.config_file.write_text('default_provider = "groq"\n')
+
+    @pytest.mark.parametrize(
+        ("words", "said", "listed"),
+        [
+            ((), "calls go to groq, as config.toml says", "groq"),
+            (("--provider", "openai"), "calls go to openai", "openai"),
+            (("--proxy", "none"), "calls go to where they were sent", "passthrough"),
+        ],
+    )
+    def test_it_is_told(self, home: Home, words: tuple[str, ...], said: str, listed: str) -> None:
+        assert said in call("create", "work", *words).output
+        assert listed in call("list").output.splitlines()[1]
+
+    def test_a_broken_one_is_others_matter(self, home: Home) -> None:
+        home.config_file.write_text("not toml")
+        assert "to where they were sent" in call("create", "work").output
+
+
 class TestShowing:
     def test_list(self, home: Home) -> None:
         assert "profiles create NAME" in call("list").output

@@ -213,3 +213,128 @@ def test_the_conditions_are_listed(home: Path) -> None:
     assert [line.split(" = ")[0] for line in lines[1 : 1 + len(MATCH_KEYS)]] == list(MATCH_KEYS)
     assert len(json.loads(run("conditions", "--json").output)) == len(MATCH_KEYS)
     assert run("conditions", "--markdown").output.count("\n") == len(MATCH_KEYS) + 2
+
+
+CONFIG = """\
+default_provider = "openrouter"
+default_model = "anthropic/claude-sonnet-4.6"
+api_key = "${OPENROUTER_KEY}"
+
+[[model_routes]]
+hint = "claude-"
+provider = "anthropic"
+api_key = "${ANTHROPIC_KEY}"
+"""
+
+
+@pytest.fixture
+def config(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A config.toml, its keys set, and a profile without a provider of its own."""
+    save_profile(home_of({"RINGLET_HOME": str(home)}), Profile(name="plain"))
+    monkeypatch.setenv("OPENROUTER_KEY", "sk-or-secretsecret")
+    monkeypatch.setenv("ANTHROPIC_KEY", "sk-ant-secretsecret")
+    path = home / "config.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def plain(home: Path) -> Path:
+    return home / "profiles" / "plain" / "routing.toml"
+
+
+def test_check_of_a_profile_checks_what_holds_for_all(home: Path, config: Path) -> None:
+    model = "model anthropic/claude-sonnet-4.6"
+    result = run("check", "--profile", "plain")
+    assert result.output.splitlines() == [
+        f"{plain(home)}: not there, so there are no rules but 1 model route: "
+        f"everything else goes to openrouter, {model}",
+        f"{config}: OK, default provider openrouter, default {model}, 1 model route",
+    ]
+    plain(home).write_text('[[rule]]\nmatch.stream = true\nto = "groq"\n')
+    first = run("check", "--profile", "plain").output.splitlines()[0]
+    assert first == f"{plain(home)}: OK, 1 rule and 1 model route, everything else goes to openrouter, {model}"
+
+
+def test_check_says_that_reliability_is_not_obeyed_yet(home: Path, config: Path) -> None:
+    config.write_text(f"{CONFIG}[reliability]\nprovider_retries = 3\n")
+    last = run("check", "--profile", "plain").output.splitlines()[-1]
+    assert last == f"{config}:9: [reliability] is read and checked, but not obeyed yet"
+
+
+def test_check_warns_of_a_route_that_never_fires_and_of_keys(
+    home: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANTHROPIC_KEY")
+    config.write_text(f'{CONFIG}[[model_routes]]\nhint = "claude-opus"\nprovider = "groq"\napi_key = "gsk_literal"\n')
+    config.chmod(0o644)
+    lines = run("check", "--profile", "plain").output.splitlines()
+    never = "can never fire: the rule in line 5 of config.toml (model-route claude- → anthropic) already takes"
+    assert lines[0].startswith(f"{config}:9: warning: model-route claude-opus → groq: {never}")
+    assert lines[2:4] == [
+        f"warning: {config}:8: model_routes.api_key: ANTHROPIC_KEY is not set where ringlet-mitm runs",
+        f"warning: {config}: holds a key, and others on this machine may read it; run: chmod 600 {config}",
+    ]
+    assert "gsk_literal" not in "".join(lines)
+
+
+def test_check_lists_every_error_of_the_settings(home: Path, config: Path) -> None:
+    config.write_text(CONFIG.replace("openrouter", "openruoter", 1).replace("hint", "hnit"))
+    for words in (("check", "--profile", "plain"), ("check", config)):
+        result = run(*words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert [line.split(": ", 2)[1] for line in result.stderr.splitlines()] == [f"{config}:6"]
+    config.write_text(CONFIG.replace('"openrouter"', '"openruoter"').replace('"anthropic"', '"antropic"'))
+    assert len(run("check", "--profile", "plain").stderr.splitlines()) == 2
+
+
+def test_check_of_another_config_file(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('default_provider = "claude"\napi_url = "https://gw.example"\n')
+    assert run("check", file).output == f"{file}: OK, default provider anthropic, at https://gw.example\n"
+
+
+def test_check_warns_of_a_provider_whose_url_needs_a_variable(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[[model_routes]]\nhint = "a"\nprovider = "cloudflare"\n')
+    first, last = run("check", file).output.splitlines()
+    assert first.startswith(f"warning: {file}:1: provider 'cloudflare")
+    assert "CLOUDFLARE_ACCOUNT_ID" in first
+    assert last == f"{file}: OK, 1 model route"
+
+
+def test_list_has_rules_routes_and_the_default(home: Path, config: Path) -> None:
+    plain(home).write_text('[[rule]]\nmatch.stream = true\nto = "groq/llama"\n')
+    assert run("list", "--profile", "plain").output.splitlines() == [
+        "#  RULE                             MODEL                        FROM",
+        "1  stream → groq                    llama                        routing.toml:1",
+        "2  model-route claude- → anthropic  as asked                     config.toml:5",
+        "-  default → openrouter             anthropic/claude-sonnet-4.6  config.toml:1",
+    ]
+    said = json.loads(run("list", "--profile", "plain", "--json").output)
+    assert [(row["rule"], row["provider"], row["line"]) for row in said] == [
+        (1, "groq", 1),
+        (2, "anthropic", 5),
+        (None, "openrouter", 1),
+    ]
+
+
+def test_list_without_anything(home: Path) -> None:
+    assert run("list").output.splitlines()[1:] == ["-  default → passthrough  as asked  -"]
+
+
+def test_a_route_by_model_name_is_explained_with_its_place_and_key(home: Path, config: Path) -> None:
+    body = json.dumps(BODY | {"model": "claude-haiku-4-5"})
+    said = explained("-", "--profile", "plain", stdin=body)
+    assert said["decision"]["label"] == "model-route claude- → anthropic"
+    assert (said["rules"][0]["file"], said["rules"][0]["line"]) == (str(config), 5)
+    leg = said["rewrite"][0]
+    assert (leg["key"], leg["key_is_set"]) == ("config.toml:model_routes.0.api_key", True)
+    output = run("explain", "-", "--profile", "plain", stdin=body).output
+    assert "1. model-route claude- → anthropic: takes it (line 5 of config.toml)" in output
+    assert "secretsecret" not in output
+
+
+def test_a_profile_without_rules_is_not_told_of_routes(home: Path, config: Path) -> None:
+    save_profile(home_of({"RINGLET_HOME": str(home)}), Profile(name="off", proxy="none"))
+    said = explained("-", "--profile", "off", stdin=json.dumps(BODY))
+    assert (said["rules"], said["decision"]["label"]) == ([], "default → passthrough")

@@ -13,6 +13,7 @@ from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.peek import AgentRequest, Peek, Spans, Unreadable
 from ringlet_mitm.rules.providers import Endpoint
 from ringlet_mitm.rules.rulebook import load_rulebook
+from ringlet_mitm.rules.settings import ModelRoute, Settings
 from ringlet_mitm.rules.shapes import Loss, WireFormat
 from ringlet_mitm.rules.targets import Target
 from ringlet_mitm.rules.tokens import Calibration, TextParts
@@ -224,3 +225,49 @@ def test_what_a_translation_loses_is_told(explained: Any) -> None:
     lines = explained(Leg(target, sent)).lines()
     assert f"  body         translated from {REQUEST.format} to {target.format}" in lines
     assert "  lost         top_k: no such option" in lines
+
+
+ROUTED = Settings(
+    default_provider="openai",
+    model_routes=(ModelRoute("claude-", "minimax", line=8),),
+    file="/home/me/config.toml",
+    default_line=2,
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("claude-x", ["takes it (line 8 of config.toml)", "not needed (line 2 of config.toml)"]),
+        ("gpt-5", ["no (line 8 of config.toml)", "takes it (line 2 of config.toml)"]),
+    ],
+)
+def test_a_route_by_model_name_has_its_file_and_line(
+    providers: Any, make_features: Any, model: str, said: list[str]
+) -> None:
+    book = load_rulebook("", "/home/me/routing.toml", providers, None, ROUTED)
+    seen = Peek(make_features(model=model), Spans(None, None, 1), TextParts(()))
+    found = explain(book, REQUEST, seen, Calibration(), ())
+    lines = found.lines()
+    assert f"  1. model-route claude- → minimax: {said[0]}" in lines
+    assert f"  default → openai: {said[1]}" in lines
+    assert any('hint = "claude-"' in line and f'model: "{model}"' in line for line in lines)
+    told = found.as_dict()
+    assert (told["rules"][0]["file"], told["rules"][0]["line"]) == ("/home/me/config.toml", 8)
+    assert told["default"] == {"label": "default → openai", "file": "/home/me/config.toml", "line": 2}
+
+
+IN_FILE = KeyRef(file="/home/me/config.toml", key=("model_routes", 0, "api_key"))
+PLACES = {
+    "a key in a file": (Leg(replace(MOVES, key_ref=IN_FILE), Sent("x")), "config.toml:model_routes.0.api_key goes"),
+    "a login": (Leg(replace(MOVES, key_ref=KeyRef(login="copilot")), Sent("x")), "the login of 'copilot' goes"),
+    "where it was found": (
+        Leg(MOVES, Sent("x"), key_is_set=True, key_place="env:MINIMAX_KEY"),
+        "the key in MINIMAX_KEY goes along as bearer",
+    ),
+}
+
+
+@pytest.mark.parametrize(("leg", "words"), PLACES.values(), ids=PLACES)
+def test_where_a_key_is(explained: Any, leg: Leg, words: str) -> None:
+    assert any(words in line for line in explained(leg, exact_tokens=1600).lines())

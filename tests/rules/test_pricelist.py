@@ -12,8 +12,10 @@ import pytest
 from genai_prices.data_snapshot import get_snapshot
 
 from ringlet_mitm.rules import pricelist
-from ringlet_mitm.rules.pricelist import Catalogue, PriceBook, extract
-from ringlet_mitm.rules.pricetables import FOLDER, read_prices, spellings, table_of
+from ringlet_mitm.rules.model_names import spellings
+from ringlet_mitm.rules.price_catalogue import Catalogue
+from ringlet_mitm.rules.pricelist import PriceBook, extract
+from ringlet_mitm.rules.pricetables import FOLDER, read_prices, table_of
 from ringlet_mitm.rules.pricing import Usage, cost
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "prices.toml"
@@ -193,7 +195,7 @@ def test_the_catalogue_finds_what_the_library_finds(owner: str) -> None:
     for model in provider.models:
         expected = provider.find_model(model.id, all_providers=snapshot.providers)
         found = catalogue.find(owner, model.id)
-        assert (found and found[0]) == (expected and expected.id)
+        assert (found and found.id) == (expected and expected.id)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ringlet_mitm.rules.reachability import boxes_of, warnings
 from ringlet_mitm.rules.routing import Decision, decide
 from ringlet_mitm.rules.rulebook import load_rulebook
+from ringlet_mitm.rules.settings import ModelRoute, Settings
 from ringlet_mitm.rules.tokens import Calibration
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "routing"
@@ -51,7 +52,8 @@ UNREACHABLE = {
     "a prefix behind the same as a glob": (["model-matches = 'claude-*'", "model-prefix = 'claude-h'"], [4]),
     "equal model behind a fitting glob": (["model-matches = '*-haiku'", "model-equals = 'claude-haiku'"], [4]),
     "the same glob": (["model-matches = '*h*'", "model-matches = '*h*'"], [4]),
-    "globs that are hard to compare": (["model-matches = '*h*'", "model-matches = '*hh*'"], []),
+    "a glob behind its beginning": (["model-matches = '*h*'", "model-matches = '*hh*'"], [4]),
+    "globs that are hard to compare": (["model-matches = '*h*'", "model-matches = '*ah*'"], []),
     "two equal models in one rule": (["model-equals = 'a', all = [{ model-equals = 'b' }]"], [1]),
     "an equal model outside of the prefix": (["model-equals = 'a', model-prefix = 'b'"], [1]),
     "prefixes that exclude each other": (["model-prefix = 'ab', all = [{ model-prefix = 'ac' }]"], [1]),
@@ -228,3 +230,38 @@ UNKNOWN_AGENTS = {
 def test_an_agent_that_nobody_is_called(make_book: Any, match: str, said: list[str]) -> None:
     assert [found.message for found in warnings(make_book(match), AGENTS)] == said
     assert warnings(make_book(match)) == ()
+
+
+ROUTES = {
+    "a longer hint behind a shorter one": (["claude-", "claude-opus-"], "", [5]),
+    "a shorter hint behind a longer one": (["claude-opus-", "claude-"], "", []),
+    "the same hint twice": (["gpt-", "gpt-"], "", [5]),
+    "other hints": (["gpt-", "claude-"], "", []),
+    "behind a rule that takes everything": (["gpt-"], "always = true", [4]),
+    # `openai/gpt-5` still reaches the route.
+    "behind a rule of the same prefix": (["gpt-"], "model-prefix = 'gpt-'", []),
+    "behind a rule for both": (["gpt-"], "model-matches = ['gpt-*', '*/gpt-*']", [4]),
+}
+
+
+@pytest.mark.parametrize(("hints", "rule", "lines"), ROUTES.values(), ids=ROUTES)
+def test_routes_by_model_name_that_can_never_fire(
+    providers: Any, hints: list[str], rule: str, lines: list[int]
+) -> None:
+    routes = tuple(ModelRoute(hint, "groq", line=4 + number) for number, hint in enumerate(hints))
+    settings = Settings(default_provider="openai", model_routes=routes, file="config.toml", default_line=1)
+    text = f'[[rule]]\nmatch = {{ {rule} }}\nto = "anthropic"\n' if rule else ""
+    found = warnings(load_rulebook(text, "routing.toml", providers, None, settings))
+    assert [(one.line, one.file) for one in found] == [(line, "config.toml") for line in lines]
+
+
+def test_a_warning_about_two_files_names_the_other(providers: Any) -> None:
+    settings = Settings(
+        model_routes=(ModelRoute("a", "groq", line=4), ModelRoute("ab", "groq", line=9)), file="/c.toml"
+    )
+    text = '[[rule]]\nmatch.always = true\nto = "openai"\n'
+    first, second = warnings(load_rulebook(text, "routing.toml", providers, None, settings))
+    assert (first.line, first.file, second.line) == (4, "/c.toml", 9)
+    assert "the rule in line 1 (always → openai) already takes" in first.message
+    (alone,) = warnings(load_rulebook("", "routing.toml", providers, None, settings))
+    assert "the rule in line 4 of c.toml (model-route a → groq) already takes" in alone.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.keys import KeyRef
+from ringlet_mitm.rules.providers import registry
 from ringlet_mitm.rules.rulebook import Route, load_rulebook
+from ringlet_mitm.rules.settings import ModelRoute, Settings
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "routing"
 GOOD = sorted((FIXTURES / "good").glob("*.toml"))
@@ -164,3 +168,64 @@ def test_whatever_a_file_says_it_loads_or_is_refused_with_its_line(providers: An
         for problem in (error, *error.others):
             assert problem.line is not None
             assert "Input should" not in problem.message
+
+
+KEY = KeyRef(file="config.toml", key=("model_routes", 0, "api_key"))
+SETTINGS = Settings(
+    default_provider="openrouter",
+    default_model="m",
+    model_routes=(
+        ModelRoute("claude-", "anthropic", None, KEY, 4),
+        ModelRoute("gpt-", "openai", "gpt-5", None, 9),
+    ),
+    file="/home/me/config.toml",
+    default_line=1,
+)
+
+
+class TestSettings:
+    """The routes of config.toml come after the profile's rules, and its default after the profile's provider."""
+
+    def test_routes_by_model_name_are_rules(self, providers: Any) -> None:
+        book = load_rulebook('[[rule]]\nmatch.stream = true\nto = "groq"\n', "r.toml", providers, None, SETTINGS)
+        assert [(rule.index, rule.label, rule.route, rule.file, rule.line) for rule in book.rules] == [
+            (0, "stream → groq", Route("groq"), "r.toml", 1),
+            (1, "model-route claude- → anthropic", Route("anthropic", key=KEY), "/home/me/config.toml", 4),
+            (2, "model-route gpt- → openai", Route("openai", "gpt-5"), "/home/me/config.toml", 9),
+        ]
+        assert [book.place(rule.line, rule.file) for rule in book.rules[:2]] == ["line 1", "line 4 of config.toml"]
+
+    @pytest.mark.parametrize(
+        ("text", "profiles", "route", "line", "file"),
+        [
+            ('[default]\nto = "passthrough"', "groq", Route(), 1, "r.toml"),
+            ("", "groq", Route("groq"), None, ""),
+            ("", None, Route("openrouter", "m"), 1, "/home/me/config.toml"),
+        ],
+        ids=["the file's [default]", "the profile's provider", "config.toml's"],
+    )
+    def test_whose_default_it_is(
+        self, providers: Any, text: str, profiles: str | None, route: Route, line: int | None, file: str
+    ) -> None:
+        book = load_rulebook(text, "r.toml", providers, profiles, SETTINGS)
+        assert (book.default.route, book.default_line, book.default_file) == (route, line, file)
+
+    def test_labels_are_all_different(self, providers: Any) -> None:
+        twice = replace(SETTINGS, model_routes=SETTINGS.model_routes[:1] * 3)
+        rule = '[[rule]]\nmatch.stream = true\nto = "anthropic"\nname = "model-route claude-"\n'
+        assert load_rulebook(rule, "r.toml", providers, None, twice).labels == (
+            "model-route claude- → anthropic",
+            "model-route claude- → anthropic #2",
+            "model-route claude- → anthropic #3",
+            "model-route claude- → anthropic #4",
+            "default → openrouter",
+        )
+
+    def test_the_digest_tells_settings_apart(self, providers: Any) -> None:
+        digests = {load_rulebook("", "f", providers, None, replace(SETTINGS, digest=text)).digest for text in "ab"}
+        assert len(digests) == 2
+
+
+def test_a_custom_url_that_is_none_is_a_complaint_like_any(providers: Any) -> None:
+    with pytest.raises(ConfigError, match=r"f:3: rule\.to: the URL of 'custom:ftp://x' has to be a URL"):
+        load_rulebook('[[rule]]\nmatch.stream = true\nto = "custom:ftp://x"\n', "f", registry({}))

@@ -68,7 +68,7 @@ class TestStaying:
         request = asked(CHAT, "api.openai.com", "/chat/completions", direct=True)
         target = one(Route(), request, "gpt-4o")
         assert (target.as_asked, target.endpoint.path) == (True, "/v1/chat/completions")
-        assert target.key_ref == KeyRef(("OPENAI_API_KEY",))
+        assert target.key_ref == KeyRef(("OPENAI_API_KEY",), login="openai")
 
     def test_a_chatgpt_plan_is_not_openais_api(self) -> None:
         target = one(Route("openai"), PLAN, "gpt-5.3-codex")
@@ -89,7 +89,7 @@ class TestGoingElsewhere:
             format=MESSAGES,
             endpoint=Endpoint("https", "gw.example", 443, "/anthropic/v1/messages"),
             auth="x-api-key",
-            key_ref=KeyRef(("GW",)),
+            key_ref=KeyRef(("GW",), login="gw"),
             headers=((b"anthropic-version", b"2023-06-01"),),
         )
 
@@ -186,4 +186,85 @@ class TestOwnKeys:
         assert one(Route(), request, pin=self.PIN).as_asked
 
     def test_are_for_their_provider_only(self) -> None:
-        assert one(Route("minimax"), pin=self.PIN).key_ref == KeyRef(("MINIMAX_API_KEY",))
+        assert one(Route("minimax"), pin=self.PIN).key_ref == KeyRef(("MINIMAX_API_KEY",), login="minimax")
+
+
+class TestSharedKeys:
+    """Those of config.toml: one for all at the default provider, and one for a route."""
+
+    SHARED = KeyRef(file="config.toml", key=("api_key",))
+    ROUTES = KeyRef(file="config.toml", key=("model_routes", 0, "api_key"))
+    PIN = ProfilePin(shared_keys={"groq": SHARED, "anthropic": SHARED, "free": SHARED})
+
+    def test_go_before_the_providers_variables(self) -> None:
+        assert one(Route("groq"), pin=self.PIN).key_ref == self.SHARED
+
+    def test_are_for_their_provider_only(self) -> None:
+        assert one(Route("minimax"), pin=self.PIN).key_ref == KeyRef(("MINIMAX_API_KEY",), login="minimax")
+
+    def test_a_routes_own_goes_first(self) -> None:
+        assert one(Route("groq", key=self.ROUTES), pin=self.PIN).key_ref == self.ROUTES
+
+    def test_a_routes_own_is_not_its_fallbacks(self) -> None:
+        route = Route("groq", "m", (Route("groq", "m"), Route("minimax")), self.ROUTES)
+        targets = line_up(route, CLAUDE, None, PROVIDERS)
+        assert [target.key_ref for target in targets] == [
+            self.ROUTES,
+            KeyRef(("GROQ_API_KEY",), login="groq"),
+            KeyRef(("MINIMAX_API_KEY",), login="minimax"),
+        ]
+
+    def test_the_profiles_own_goes_before_both(self) -> None:
+        pin = ProfilePin(keys={"groq": "GROQ_WORK_KEY"}, shared_keys=self.PIN.shared_keys)
+        assert one(Route("groq", key=self.ROUTES), pin=pin).key_ref == KeyRef(("GROQ_WORK_KEY",))
+
+    @pytest.mark.parametrize(
+        "route", [Route("anthropic"), Route("anthropic", key=ROUTES)], ids=["for all", "a route's"]
+    )
+    def test_replace_the_agents_own_account(self, route: Route) -> None:
+        target = one(route, pin=self.PIN)
+        assert (target.as_asked, target.key_ref) == (False, route.key or self.SHARED)
+        assert (target.endpoint.host, target.format) == ("api.anthropic.com", MESSAGES)
+
+    def test_what_passes_through_keeps_the_agents(self) -> None:
+        assert one(Route(), pin=self.PIN).as_asked
+
+    def test_what_is_asked_of_the_proxy_itself_is_paid_with_it(self) -> None:
+        request = asked(MESSAGES, "api.anthropic.com", "/v1/messages", direct=True)
+        assert one(Route(), request, pin=self.PIN).key_ref == self.SHARED
+
+    def test_a_server_that_asks_for_none_gets_it_all_the_same(self) -> None:
+        assert (one(Route("free"), pin=self.PIN).auth, one(Route("free")).auth) == ("bearer", "none")
+        pin = ProfilePin(shared_keys={"ollama": self.SHARED})
+        assert (one(Route("ollama"), pin=pin).auth, one(Route("ollama")).auth) == ("bearer", "none")
+
+    @pytest.mark.parametrize(
+        ("name", "auth", "url"),
+        [
+            ("custom:https://llm.example/v1", "bearer", "/v1/chat/completions"),
+            ("anthropic-custom:https://llm.example", "x-api-key", "/v1/messages"),
+        ],
+    )
+    def test_a_provider_by_url(self, name: str, auth: str, url: str) -> None:
+        target = one(Route(name), pin=ProfilePin(shared_keys={name: self.SHARED}))
+        assert (target.auth, target.key_ref, target.endpoint) == (
+            auth,
+            self.SHARED,
+            Endpoint("https", "llm.example", 443, url),
+        )
+
+
+class TestEndpointOfSettings:
+    """`api_url` moves one provider, and its key goes where it is now."""
+
+    MOVED = registry({}, {"OPENAI_BASE_URL": "https://by-variable.example/v1"}, {"openai": "https://gw.example/v1/"})
+
+    def test_it_moves_its_provider(self) -> None:
+        target = one(Route("openai"), CODEX, "gpt-5", providers=self.MOVED)
+        assert (target.as_asked, target.endpoint) == (False, Endpoint("https", "gw.example", 443, "/v1/responses"))
+        spec = self.MOVED.require("openai")
+        assert (spec.may_receive_key("https", "gw.example", 443), spec.hosts) == (True, frozenset({"api.openai.com"}))
+        assert not spec.may_receive_key("https", "api.openai.com", 443)
+
+    def test_it_moves_no_other(self) -> None:
+        assert one(Route("groq"), providers=self.MOVED).endpoint.host == "api.groq.com"

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
-from ringlet_mitm.addons.credentials.schemes import SCHEMES, sign
+from ringlet_mitm.addons.credentials.schemes import sign
 from ringlet_mitm.addons.credentials.secret import Secret
+from ringlet_mitm.addons.credentials.signing import NAMES
 from ringlet_mitm.addons.outbound import Outbound
 from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.provider_files import Auth
 from ringlet_mitm.rules.providers import registry
 
 UNSIGNED = Outbound("POST", "https", "h", 443, "/", ((b"Content-Type", b"a"), (b"Authorization", b"from a file")), b"")
@@ -17,6 +21,7 @@ UNSIGNED = Outbound("POST", "https", "h", 443, "/", ((b"Content-Type", b"a"), (b
         ("bearer", (b"authorization", b"Bearer new")),
         ("x-api-key", (b"x-api-key", b"new")),
         ("x-goog-api-key", (b"x-goog-api-key", b"new")),
+        ("api-key", (b"api-key", b"new")),
     ],
 )
 def test_one_header_holds_the_key(scheme: str, header: tuple[bytes, bytes]) -> None:
@@ -32,7 +37,8 @@ def test_without_a_key_or_a_scheme_nothing_is_signed(scheme: str, secret: Secret
 
 def test_every_scheme_that_a_provider_file_may_name_is_there() -> None:
     for spec in registry({}).list_providers():
-        assert {spec.auth, *spec.auths.values()} <= {*SCHEMES, "none"}
+        assert {spec.auth, *spec.auths.values()} <= NAMES
+    assert set(get_args(Auth)) == NAMES
 
 
 @pytest.mark.parametrize("key", ["a\nb", "a\r\nX-Evil: 1", "é", "a\x00b"])

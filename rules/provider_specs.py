@@ -1,0 +1,288 @@
+"""A provider as the rest of the program sees it: a file's keys, with the person's variables filled in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import urlsplit
+
+from ringlet_mitm.rules.demands import Demands
+from ringlet_mitm.rules.endpoint_urls import (
+    Endpoint,
+    check_url,
+    endpoint_of,
+    fill,
+    is_local,
+    is_template,
+    join,
+    with_scheme,
+)
+from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.keys import KeyRef
+from ringlet_mitm.rules.provider_files import SHAPE_DEFAULTS, Fingerprint, LoginSpec, ProviderFile
+from ringlet_mitm.rules.shapes import WireFormat
+
+NO_DEMANDS = Demands()
+KEYLESS = frozenset({"none", "google-adc"})  # the second finds its own credentials
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCapabilities:
+    """What its models can do."""
+
+    native_tool_calling: bool = True
+    vision: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpec:
+    """One provider. `urls` holds the model call of each wire format it speaks, the preferred format first.
+
+    `headers` are set where the agent did not send them. `library_id` is its name in the price library.
+    `streams` is false where it answers whole only, `whole` where it answers as a stream only. `lacking` are the
+    variables that its URLs need and that are not set, `problem` says what is wrong with one that is set; with either,
+    the URLs lead nowhere and there are no `endpoints`. `source` is the file that a person wrote it in, "" for a
+    built-in one.
+    """
+
+    provider_id: str
+    display_name: str
+    adapter_type: str
+    shape: str
+    default_base_url: str
+    urls: Mapping[WireFormat, str]
+    auth: str
+    auths: Mapping[WireFormat, str] = field(default_factory=dict)
+    formats_by_model: Mapping[str, tuple[WireFormat, ...]] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    api_key_env_vars: tuple[str, ...] = ()
+    key_prefixes: tuple[str, ...] = ()
+    base_url_env_var: str | None = None
+    timeout_env: str | None = None
+    docs_url: str | None = None
+    requires_api_key: bool = True
+    connection_type: str = "byok"
+    category: str = "Custom"
+    example_models: tuple[str, ...] = ()
+    default_model: str | None = None
+    models: tuple[str, ...] = ()
+    free_models: tuple[str, ...] = ()
+    slugs: Mapping[str, str] = field(default_factory=dict)
+    prefixed_models: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    login: LoginSpec | None = None
+    library_id: str = ""
+    prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    discovery: str = ""
+    fingerprints: tuple[Fingerprint, ...] = ()
+    capabilities: ProviderCapabilities = field(default_factory=ProviderCapabilities)
+    streams: bool = True
+    whole: bool = True
+    demands: Mapping[WireFormat, Demands] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
+    problem: str = ""
+    source: str = ""
+    endpoints: Mapping[WireFormat, Endpoint] = field(init=False, repr=False, compare=False)
+    origins: frozenset[tuple[str, str, int]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        lead = {} if self.lacking or self.problem else self.urls
+        endpoints = {wire_format: endpoint_of(url) for wire_format, url in lead.items()}
+        object.__setattr__(self, "endpoints", endpoints)
+        object.__setattr__(self, "origins", frozenset(endpoint.origin for endpoint in endpoints.values()))
+
+    @property
+    def formats(self) -> tuple[WireFormat, ...]:
+        """The wire formats it speaks, the preferred one first."""
+        return tuple(self.urls)
+
+    def formats_for(self, model: str) -> tuple[WireFormat, ...]:
+        """The wire formats that one of its models is served in, the preferred one first."""
+        name = model.lower()
+        for glob, formats in self.formats_by_model.items():
+            if fnmatchcase(name, glob.lower()):
+                return formats
+        return self.formats
+
+    @property
+    def key_ref(self) -> KeyRef | None:
+        """The name of its key; None where it takes none."""
+        if not self.api_key_env_vars and self.auth in KEYLESS:
+            return None
+        return KeyRef(self.api_key_env_vars, login=self.provider_id)
+
+    def auth_for(self, wire_format: WireFormat) -> str:
+        """The authentication scheme of its calls in a format."""
+        return self.auths.get(wire_format, self.auth)
+
+    def demands_for(self, wire_format: WireFormat) -> Demands:
+        """What it wants of a body in a format beyond the format itself."""
+        return self.demands.get(wire_format, NO_DEMANDS)
+
+    def may_receive_key(self, scheme: str, host: str, port: int) -> bool:
+        """Whether its key may be sent there: only to where its own calls go."""
+        return (scheme, host.lower(), port) in self.origins
+
+    def has_model(self, model: str) -> bool:
+        """Whether it serves a model by that name, as far as its globs tell.
+
+        Without globs nobody knows: the name is taken for its own only where there is no default to fall back on.
+        """
+        if not self.models:
+            return self.default_model is None
+        return _any_glob(self.models, model)
+
+    def is_free(self, model: str) -> bool:
+        """Whether it serves a model without a key."""
+        return _any_glob(self.free_models, model)
+
+    def own_name(self, model: str) -> str | None:
+        """What a model asked for elsewhere is called here; None where it does not have it."""
+        if self.has_model(model):
+            return model
+        name = model.lower()
+        for glob, slug in self.slugs.items():
+            if fnmatchcase(name, glob):
+                return slug.format(model=model, dotted=dotted(name))
+        return None
+
+
+def _any_glob(globs: tuple[str, ...], model: str) -> bool:
+    name = model.lower()
+    return any(fnmatchcase(name, glob.lower()) for glob in globs)
+
+
+def dotted(model: str) -> str:
+    """`claude-sonnet-4-5-20250929` as `claude-sonnet-4.5`: no date, and a dot between the numbers of a version."""
+    return re.sub(r"(?<=\d)-(?=\d)", ".", re.sub(r"-(\d{8}|latest)$", "", model))
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where its calls go, as far as the variables tell."""
+
+    base: str
+    urls: Mapping[WireFormat, str]
+    usual_host: str  # agents know this one, whatever a base URL's variable says
+    lacking: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def spec_of(file: ProviderFile, source: str, environ: Mapping[str, str], base_url: str = "") -> ProviderSpec:
+    """The provider that a file describes, where `base_url` puts it, else `environ`, else the file.
+
+    Raises ConfigError for a variable with a base URL that is none.
+    """
+    assert file.shape is not None
+    shape = SHAPE_DEFAULTS[file.shape]
+    places = _places(file, environ, base_url)
+    variables = file.key_variables
+    auth = file.auth or (shape.auth if variables else "none")
+    keyless = auth in KEYLESS
+    local = is_local(urlsplit(places.base).hostname or "")
+    return ProviderSpec(
+        provider_id=file.name,
+        display_name=file.display_name or file.name,
+        adapter_type=file.adapter_type or shape.adapter_type,
+        shape=file.shape,
+        default_base_url=places.base,
+        urls=places.urls,
+        auth=auth,
+        auths=file.auths,
+        formats_by_model=file.formats_by_model,
+        aliases=file.aliases,
+        families=file.families,
+        api_key_env_vars=variables,
+        key_prefixes=file.key_prefixes,
+        base_url_env_var=file.base_url_env,
+        timeout_env=file.timeout_env,
+        docs_url=file.docs_url,
+        requires_api_key=not keyless if file.requires_key is None else file.requires_key,
+        connection_type=file.connection_type or ("local" if local and keyless else "byok"),
+        category=file.category,
+        example_models=file.example_models,
+        default_model=file.default_model,
+        models=file.models,
+        free_models=file.free_models,
+        slugs=file.slugs,
+        prefixed_models=file.prefixed_models,
+        hosts=_hosts(file, places),
+        headers=_headers(file, places),
+        login=file.login,
+        library_id=file.prices_of or file.name,
+        prices=file.prices,
+        discovery=shape.discovery if file.discovery is None else file.discovery,
+        fingerprints=file.fingerprints,
+        capabilities=ProviderCapabilities(file.native_tool_calling, file.vision),
+        streams=file.streaming,
+        whole=file.whole,
+        demands=file.demands,
+        lacking=places.lacking,
+        problem=places.problem,
+        source=source,
+    )
+
+
+def _headers(file: ProviderFile, places: _Places) -> tuple[tuple[bytes, bytes], ...]:
+    """Its own, and what a format wants that it speaks."""
+    usual: dict[str, str] = {}
+    for shape in SHAPE_DEFAULTS.values():
+        if shape.format in places.urls:
+            usual |= shape.headers
+    return tuple((name.encode(), value.encode()) for name, value in {**usual, **file.headers}.items())
+
+
+def _hosts(file: ProviderFile, places: _Places) -> frozenset[str]:
+    if file.hosts is not None:
+        return frozenset(file.hosts)
+    nobodys = not places.usual_host or is_local(places.usual_host)
+    return frozenset(() if nobodys else (places.usual_host,))
+
+
+def _places(file: ProviderFile, environ: Mapping[str, str], base_url: str) -> _Places:
+    """A variable that does not fit is told when the provider is asked for: who does not use it need not mend it."""
+    shape = SHAPE_DEFAULTS[file.shape or "openai"]
+    paths = file.paths or {shape.format: shape.path}
+    override = base_url.rstrip("/") or _override(file, environ)
+    try:
+        usual, lacking = _filled_endpoint(file, environ)
+        filled = {wire_format: fill(path, environ) for wire_format, path in paths.items()}
+    except ConfigError as error:
+        return _Places(
+            file.endpoint, {form: join(file.endpoint, path) for form, path in paths.items()}, "", (), str(error)
+        )
+    base = override or usual
+    needed = (() if override else lacking, *(names for _, names in filled.values()))
+    return _Places(
+        base=base,
+        urls={wire_format: join(base, path) for wire_format, (path, _) in filled.items()},
+        usual_host="" if lacking else endpoint_of(usual).host,
+        lacking=tuple(dict.fromkeys(name for names in needed for name in names)),
+    )
+
+
+def _filled_endpoint(file: ProviderFile, environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    if not is_template(file.endpoint):
+        return file.endpoint.rstrip("/"), ()
+    filled, lacking = fill(file.endpoint, environ)
+    if lacking:
+        return filled, lacking
+    parts = urlsplit(filled)
+    called = parts._replace(netloc=file.host_names.get(parts.netloc, parts.netloc)).geturl()
+    check_url(called, insecure=file.insecure)
+    return called.rstrip("/"), ()
+
+
+def _override(file: ProviderFile, environ: Mapping[str, str]) -> str:
+    override = with_scheme(environ.get(file.base_url_env or "", "").strip(), file.endpoint)
+    if override:
+        try:
+            check_url(override, insecure=file.insecure)
+        except ConfigError as error:
+            raise ConfigError(error.message, key=file.base_url_env) from None
+    return override.rstrip("/")

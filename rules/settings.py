@@ -1,0 +1,89 @@
+"""What `config.toml` says for all profiles: the default provider and its key, routes by model name, reliability.
+
+Who decides, for each request: the profile's rules (routing.toml), then `[[model_routes]]`, then routing.toml's
+`[default]`, then the profile's provider, then `default_provider`; without any of these the host that the agent asked
+for. A profile with `proxy = "none"` obeys no rules of either file, and where it names no provider itself everything
+passes through: it is how a profile stays out of what is set for all. Keys and `api_url` hold for it too, since they
+say how a provider is reached and not what is sent there.
+
+Which key: the profile's `key-env`, then the route's `api_key` (on that route only), then `api_key` (at
+`default_provider` only), then the provider's own variables and login. A key from this file, like a profile's own,
+takes the place of the agent's also at the host that the agent asked for; only what passes through keeps the agent's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ringlet_mitm.rules.keys import KeyRef
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoute:
+    """A `[[model_routes]]`: requests whose model begins with `hint` go to `provider`, with `key` where it has its own.
+
+    `provider` is an id. Without a `model` it is asked for the one that the agent asked for, if it serves it.
+    """
+
+    hint: str
+    provider: str
+    model: str | None = None
+    key: KeyRef | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """`[reliability]`: what shall happen when a provider fails. Read and checked, not obeyed yet.
+
+    provider_retries: how often a request is tried again at the same provider before the next one.
+    provider_backoff_ms: the wait before the first retry; it doubles with each, up to 10 s.
+    fallback_providers: ids, in the order in which they are tried when the first provider gives up.
+    api_keys: further keys of the default provider, taken in turn when one is over its limit (429).
+    model_fallbacks: by the model asked for, the models to ask for instead, in order; names as written, and one that
+        begins with a provider's name and a slash (`openai/gpt-4o`) may lead to that provider.
+    """
+
+    provider_retries: int = 2
+    provider_backoff_ms: int = 500
+    fallback_providers: tuple[str, ...] = ()
+    api_keys: tuple[KeyRef, ...] = ()
+    model_fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A `config.toml`, read: providers by their ids, keys by where they are. Empty where there is no file.
+
+    `default_line` and `reliability_line` are None where the file does not have them. `digest` tells one file's routing
+    from another's.
+    """
+
+    default_provider: str | None = None
+    default_model: str | None = None
+    api_key: KeyRef | None = None
+    api_url: str | None = None
+    model_routes: tuple[ModelRoute, ...] = ()
+    reliability: Reliability = field(default_factory=Reliability)
+    file: str = ""
+    default_line: int | None = None
+    reliability_line: int | None = None
+    digest: str = ""
+
+    @property
+    def keys(self) -> dict[str, KeyRef]:
+        """Keys that hold wherever their provider is used, by its id."""
+        if self.default_provider is None or self.api_key is None:
+            return {}
+        return {self.default_provider: self.api_key}
+
+    @property
+    def base_urls(self) -> dict[str, str]:
+        """Endpoints in place of a provider's usual one, by its id."""
+        if self.default_provider is None or self.api_url is None:
+            return {}
+        return {self.default_provider: self.api_url}
+
+
+NO_SETTINGS = Settings()
