@@ -41,9 +41,12 @@ def format_for(spec: ProviderSpec, model: str) -> WireFormat:
     return formats[0] if formats[0] in PATHS else next(other for other in PATHS if other not in formats)
 
 
-def question(conversation: Conversation, wire_format: WireFormat) -> Question:
-    """`conversation` in a format that agents speak."""
+def question(conversation: Conversation, wire_format: WireFormat, name: str = "") -> Question:
+    """`conversation` in a format that agents speak; `name` is the model to ask for where that is another than meant."""
     method, query = METHODS.get(wire_format, NO_METHODS)[conversation.stream]
-    path = PATHS[wire_format].replace("{method}", method).replace("{model}", conversation.model) + query
-    headers = (*HEADERS, *FORMAT_HEADERS.get(wire_format, ()))
-    return Question(wire_format, path, headers, write_json(CODECS[wire_format].render_request(conversation).body))
+    model = name or conversation.model
+    path = PATHS[wire_format].replace("{method}", method).replace("{model}", model) + query
+    body = CODECS[wire_format].render_request(conversation).body
+    if "model" in body:
+        body = {**body, "model": model}
+    return Question(wire_format, path, (*HEADERS, *FORMAT_HEADERS.get(wire_format, ())), write_json(body))

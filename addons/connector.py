@@ -27,11 +27,13 @@ from ringlet_mitm.addons.connect_to import parse_detour
 from ringlet_mitm.addons.connection import Connection, text_of, waited
 from ringlet_mitm.addons.credentials.store import store_of
 from ringlet_mitm.addons.opening import Opener
+from ringlet_mitm.addons.price_cache import price_book
 from ringlet_mitm.addons.usage.spool import Spool
 from ringlet_mitm.addons.wire.canonical import Conversation, Message, Options, Role, Text
 from ringlet_mitm.rules.errors import UsageError
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.installation import load_installation
+from ringlet_mitm.rules.models import ModelCatalogue
 from ringlet_mitm.rules.providers import ProviderRegistry, ProviderSpec
 
 PROFILE = "connector"
@@ -184,12 +186,13 @@ class Connector:
         return [asdict(agent) for agent in installed(self._environ)]
 
     def list_provider_example_models(self, provider_name: str, limit: int | None = None) -> list[str]:
-        """Curated models of a provider, then its default; without its key, only those that need none."""
-        spec = self._registry().get(provider_name) or self._registry().require(provider_name)
-        names = dict.fromkeys(name for name in (*spec.example_models, spec.default_model) if name)
-        if spec.free_models and not self._has_key(spec):
-            names = {name: None for name in names if spec.is_free(name)}
-        return list(names)[:limit]
+        """The curated models of a provider, best known first; without its key, only those that need none."""
+        registry = self._registry()
+        names = ModelCatalogue(registry, price_book(self._home, registry)).curated_models(provider_name)
+        spec = registry.get(provider_name)
+        if spec is not None and spec.free_models and not self._key_label(spec):
+            names = tuple(name for name in names if spec.is_free(name))
+        return list(names[:limit])
 
     def get_supported_providers(self) -> list[dict[str, Any]]:
         """All providers, with what is set for them here: `configured`, and where the key comes from."""
@@ -217,9 +220,6 @@ class Connector:
 
     def _registry(self) -> ProviderRegistry:
         return load_installation(self._home, self._environ).registry
-
-    def _has_key(self, spec: ProviderSpec) -> bool:
-        return self._key_label(spec) != ""
 
     def _key_label(self, spec: ProviderSpec) -> str:
         """Where its key is, without looking at it; "" where there is none."""

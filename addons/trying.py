@@ -1,6 +1,6 @@
-"""Whether a provider works: one tiny request the way that all requests go, and what was wrong as a value.
+"""Whether providers work: one tiny request each, the way that all requests go, and what was wrong as a value.
 
-`trial.py` makes the request, in a process of its own; here its outcome is told apart as far as a person could act on
+`trial.py` makes the requests, in a process of its own; here their outcome is told apart as far as a person could act on
 it. The kinds of failure are those of the ledger; some of them mean several things to do.
 """
 
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from tempfile import TemporaryFile
+from threading import Timer
+from typing import IO
 
 import msgspec
 
@@ -34,11 +37,17 @@ SAID_LIMIT = 400
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """What to try; `connect_to` and `upstream_ca` as of `start`."""
+    """What to try, and how long to wait for it."""
 
     provider: str
     model: str
     timeout_s: float
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What one process tries; `connect_to` and `upstream_ca` as of `start`."""
+
+    asks: list[Ask]
     connect_to: list[str] = []
     upstream_ca: str = ""
 
@@ -57,6 +66,13 @@ class Told(msgspec.Struct, frozen=True):
     failure: str = ""
     row: RequestRow | None = None
     attempts: list[AttemptRow] = []
+
+
+class Line(msgspec.Struct, frozen=True):
+    """What the process prints of one of them, as soon as it is done."""
+
+    place: int
+    told: Told
 
 
 class Trouble(StrEnum):
@@ -109,23 +125,45 @@ class Tried:
         return self.trouble is None
 
 
-def tried(ask: Ask, environ: Mapping[str, str]) -> Tried:
-    """Make the request in a process with these variables, and say how it went. May wait for as long as `ask` allows."""
-    try:
-        done = subprocess.run(
-            CHILD,
-            input=msgspec.json.encode(ask),
-            env=dict(environ),
-            capture_output=True,
-            timeout=ask.timeout_s + GRACE_S,
-            start_new_session=os.name != "nt",  # Ctrl-C ends this process, which ends that one by itself
-        )
-        told = msgspec.json.decode(done.stdout, type=Told)
-    except subprocess.TimeoutExpired:
-        return Tried(ask.provider, ask.model, Trouble.TIMED_OUT)
-    except (OSError, msgspec.MsgspecError) as error:
-        return Tried(ask.provider, ask.model, Trouble.NOT_SENT, f"the proxy for the request did not start: {error}")
-    return outcome(ask, told)
+def tried(batch: Batch, environ: Mapping[str, str]) -> Iterator[Tried]:
+    """Make the requests in a process with these variables, and say how each went, in their order, as soon as known.
+
+    Blocks for as long as they may take. Ctrl-C reaches that process too.
+    """
+    asks = batch.asks
+    done: dict[int, Told] = {}
+    with TemporaryFile() as errors, _process(environ, errors) as process:
+        patience_s = GRACE_S + sum(ask.timeout_s for ask in asks)
+        watch = Timer(patience_s, process.kill)
+        watch.start()
+        try:
+            assert process.stdin is not None and process.stdout is not None
+            with suppress(BrokenPipeError):
+                process.stdin.write(msgspec.json.encode(batch))
+                process.stdin.close()
+            given = 0
+            for text in process.stdout:
+                line = msgspec.json.decode(text, type=Line)
+                done[line.place] = line.told
+                while given in done:
+                    yield outcome(asks[given], done[given])
+                    given += 1
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            watch.cancel()
+        process.wait()
+        errors.seek(0)
+        said = masked(errors.read().decode("utf-8", "replace").strip().rpartition("\n")[2])
+    for place in range(given, len(asks)):
+        told = done.get(place, Told(failure=f"the proxy for the requests ended too early: {said or 'it was killed'}"))
+        yield outcome(asks[place], told)
+
+
+def _process(environ: Mapping[str, str], errors: IO[bytes]) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(CHILD, env=dict(environ), stdin=pipe, stdout=pipe, stderr=errors)
 
 
 def outcome(ask: Ask, told: Told) -> Tried:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import Any
@@ -100,7 +101,7 @@ def show(name: str, provider: str | None, as_json: bool) -> None:
 @click.option("--max-output", type=click.IntRange(min=1), metavar="TOKENS", help="How long an answer may be.")
 @click.option("--capability", "capabilities", type=click.Choice(CAPABILITIES), multiple=True, help="What it can do.")
 @click.option("--insecure", is_flag=True, help="Allow http:// to a host outside your network.")
-def add(id_: str, capabilities: tuple[str, ...], **given: Any) -> None:
+def add(id_: str, capabilities: tuple[str, ...], insecure: bool, **given: Any) -> None:
     """Add a model of your own, or say what a model costs you.
 
     \b
@@ -110,20 +111,24 @@ def add(id_: str, capabilities: tuple[str, ...], **given: Any) -> None:
 
     --provider custom speaks OpenAI's format (vLLM, LM Studio, LocalAI), anthropic-custom Anthropic's; with the name of
     a provider, --base-url is another place that is served like that one (`--provider ollama` for another machine's
-    Ollama). The provider's own key is never sent there. Adding a model again changes what is given.
+    Ollama). The provider's own key is never sent there. Adding a model again changes what is given and keeps the rest.
 
     Models need not be added to be used: `to = "groq/any-model"` works.
     """
     home = home_of(os.environ)
     models = store.own_models(home)
-    given["provider"] = _provider_id(str(given["provider"]), registry({}))
-    model = OwnModel(id=id_, capabilities=capabilities or None, **given)  # type: ignore[arg-type]
+    provider = _provider_id(str(given.pop("provider")), registry({}))
+    given |= {"capabilities": capabilities or None, "insecure": insecure or None}
+    old = next((model for model in models if _is(model, id_, provider)), None)
+    model = replace(
+        old or OwnModel(id=id_, provider=provider), **{key: value for key, value in given.items() if value is not None}
+    )
     own.check(model)
-    _check_place(model, models, home)
-    others = [other for other in models if not _same(other, model)]
+    if model.base_url and (old is None or not old.base_url):
+        _check_name(provider_name(model.id), home)
+    others = [other for other in models if other is not old]
     store.save_models(home, [*others, model])
-    done = "changed" if len(others) < len(models) else "added"
-    click.echo(f"{done} '{model.id}': {_price_in_words(model)}")
+    click.echo(f"{'changed' if old else 'added'} '{model.id}': {_price_in_words(model)}")
     target = model.provider_id if model.base_url else f"{model.provider_id}/{model.id}"
     click.echo(f'use it in a rule:  to = "{target}"')
 
@@ -192,17 +197,14 @@ def _provider_id(name: str, providers: ProviderRegistry) -> str:
     raise UsageError(f"unknown provider '{name}'" + (f"; did you mean '{close}'?" if close else ""))
 
 
-def _check_place(model: OwnModel, models: tuple[OwnModel, ...], home: Home) -> None:
-    """A model with a base URL must not take another provider's name; all names of a person's files are known here."""
-    if not model.base_url or any(_same(other, model) for other in models):
-        return
-    texts = store.provider_texts(home)
-    if provider_name(model.id) in registry(texts).names():
-        raise UsageError(f"'{provider_name(model.id)}' is a provider already; give the model another id")
+def _check_name(name: str, home: Home) -> None:
+    """A model with a base URL must not take another provider's name, of the person's files neither."""
+    if name in registry(store.provider_texts(home)).names():
+        raise UsageError(f"'{name}' is a provider already; give the model another id")
 
 
-def _same(one: OwnModel, other: OwnModel) -> bool:
-    return (one.provider_id, normalised(one.id)) == (other.provider_id, normalised(other.id))
+def _is(model: OwnModel, id_: str, provider: str) -> bool:
+    return (model.provider, normalised(model.id)) == (provider, normalised(id_))
 
 
 def _price_in_words(model: OwnModel) -> str:

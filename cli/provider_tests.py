@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,13 @@ from typing import Any
 import click
 
 from ringlet_mitm.addons.connect_to import parse_detour
-from ringlet_mitm.addons.trying import Ask, Tried, Trouble, tried
+from ringlet_mitm.addons.trying import Ask, Batch, Tried, Trouble, tried
 from ringlet_mitm.cli.known_providers import Known, known_providers
 from ringlet_mitm.cli.provider_keys import FOUND_ELSEWHERE
 from ringlet_mitm.cli.provider_words import in_words, missing_variables
 from ringlet_mitm.rules.errors import UsageError
 from ringlet_mitm.rules.providers import ProviderSpec
 
-AT_ONCE = 2
 TIMEOUT_S = 30.0
 
 
@@ -112,27 +110,28 @@ def _why_not(spec: ProviderSpec, known: Known, running: Mapping[str, str]) -> st
 
 
 def _tested(specs: list[ProviderSpec], way: Way, *, quiet: bool) -> list[Result]:
-    """Two at a time, each told as soon as it and those before it are done."""
+    """Each is told as soon as it and those before it are done."""
     name_width = max(len(spec.provider_id) for spec in specs)
+    plans = [_plan(spec, way) for spec in specs]
+    asks = [plan for plan in plans if isinstance(plan, Ask)]
+    outcomes = (
+        tried(Batch(asks, list(way.connect_to), str(way.upstream_ca or "")), way.known.environ) if asks else iter(())
+    )
     done = []
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        for result in threads.map(lambda spec: _result(spec, way), specs):
-            done.append(result)
-            if not quiet:
-                click.echo(_as_text(result, name_width))
+    for spec, plan in zip(specs, plans, strict=True):
+        went = next(outcomes) if isinstance(plan, Ask) else plan
+        result = Result(spec, went, missing_variables(spec) or in_words(spec, went))
+        done.append(result)
+        if not quiet:
+            click.echo(_as_text(result, name_width))
+    list(outcomes)  # none is left; the proxy ends, and its rows get into the ledger
     return done
 
 
-def _result(spec: ProviderSpec, way: Way) -> Result:
-    missing = missing_variables(spec)
-    if missing:
-        return Result(spec, Tried(spec.provider_id, "", Trouble.NOT_SENT), missing)
-    outcome = _tried(spec, way)
-    return Result(spec, outcome, in_words(spec, outcome))
-
-
-def _tried(spec: ProviderSpec, way: Way) -> Tried:
+def _plan(spec: ProviderSpec, way: Way) -> Ask | Tried:
     """The request, where it is worth making: what is known to fail beforehand is told at once."""
+    if missing_variables(spec):
+        return Tried(spec.provider_id, "", Trouble.NOT_SENT)
     has_key = way.known.key(spec).is_set
     if not has_key and spec.requires_api_key and spec.auth not in FOUND_ELSEWHERE:
         return Tried(spec.provider_id, way.model or spec.default_model or "", Trouble.NO_KEY)
@@ -143,14 +142,7 @@ def _tried(spec: ProviderSpec, way: Way) -> Tried:
         model = way.model or way.running[spec.provider_id] or model
     if not model:
         return Tried(spec.provider_id, "", Trouble.NOT_SENT, "it has no default model; say one with --model")
-    ask = Ask(
-        provider=spec.provider_id,
-        model=model,
-        timeout_s=way.timeout_s or _patience(spec, way.known.environ),
-        connect_to=list(way.connect_to),
-        upstream_ca=str(way.upstream_ca or ""),
-    )
-    return tried(ask, way.known.environ)
+    return Ask(spec.provider_id, model, way.timeout_s or _patience(spec, way.known.environ))
 
 
 def _usual_model(spec: ProviderSpec, has_key: bool) -> str:

@@ -116,7 +116,7 @@ WORDS: dict[Trouble, Callable[[Case], str]] = {
     Trouble.OVERLOADED: lambda case: f"{case.name} is overloaded; try again in a minute",
     Trouble.NO_SUCH_MODEL: _model,
     Trouble.WRONG_ENDPOINT: lambda case: f"no model API is at that path; {_move(case)}",
-    Trouble.NO_SUCH_HOST: lambda case: f"its host's name is not known; {_move(case)}, and your network",
+    Trouble.NO_SUCH_HOST: lambda case: f"its host's name is not known; see to your network, or {_move(case)}",
     Trouble.NOTHING_LISTENS: _nothing_listens,
     Trouble.TLS: lambda case: (
         f"the TLS connection failed; behind a company's proxy:  --upstream-ca FILE; {_move(case)}"

@@ -240,9 +240,10 @@ def _figure(said: Iterable[tuple[int | frozenset[str] | None, str]]) -> Figure |
 
 
 def _by_provider(rows: Sequence[Row], name: str) -> dict[str, Row]:
-    """The first row of each provider for a model: under its name, else under other terms (`:free`, `global.`)."""
+    """The first row of each provider for a model: by its name as given, else in another spelling, else under other
+    terms (`:free`, `global.`)."""
     found: dict[str, Row] = {}
-    for naming in (normalised, plain):
+    for naming in (str.lower, normalised, plain):
         wanted = naming(name)
         for row in rows:
             if row[0] not in found and naming(row[1]) == wanted:

@@ -118,7 +118,7 @@ class ProviderFile:
     models: globs of model names that it has; without them it has any, unless there is a default model.
     free_models: globs of those that it serves without a key.
     slugs: globs of names elsewhere to its own: `{model}` the name itself, `{dotted}` with dots in the version and no
-    date.
+    date, `{dashed}` with dashes in it. They go before `models`.
     prefixed_models: names that look like `PROVIDER/model` but are whole.
     hosts: where agents reach it by themselves; without them, the endpoint's host.
     prices_of: the provider of the price library whose prices hold here. prices: own ones, by model name or glob.

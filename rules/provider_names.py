@@ -90,8 +90,8 @@ def _custom_spec(name: str) -> ProviderSpec:
 
 
 def _shown(url: str) -> str:
-    """Without what may be a password."""
-    return "…" if "@" in url else url
+    """Without what may be a password or a key."""
+    return "…" if "@" in url else url.partition("?")[0]
 
 
 def _certainty(family: str) -> int:

@@ -143,13 +143,11 @@ class ProviderSpec:
 
     def own_name(self, model: str) -> str | None:
         """What a model asked for elsewhere is called here; None where it does not have it."""
-        if self.has_model(model):
-            return model
         name = model.lower()
         for glob, slug in self.slugs.items():
             if fnmatchcase(name, glob):
-                return slug.format(model=model, dotted=dotted(name))
-        return None
+                return slug.format(model=model, dotted=dotted(name), dashed=dashed(name))
+        return model if self.has_model(model) else None
 
 
 def _any_glob(globs: tuple[str, ...], model: str) -> bool:
@@ -160,6 +158,11 @@ def _any_glob(globs: tuple[str, ...], model: str) -> bool:
 def dotted(model: str) -> str:
     """`claude-sonnet-4-5-20250929` as `claude-sonnet-4.5`: no date, and a dot between the numbers of a version."""
     return re.sub(r"(?<=\d)-(?=\d)", ".", re.sub(r"-(\d{8}|latest)$", "", model))
+
+
+def dashed(model: str) -> str:
+    """`claude-sonnet-4.6` as `claude-sonnet-4-6`."""
+    return re.sub(r"(?<=\d)\.(?=\d)", "-", model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from ringlet_mitm.addons.wire.canonical import (
     Event,
     Failed,
     Finished,
-    Json,
     Ping,
     Reply,
     Started,

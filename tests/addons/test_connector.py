@@ -380,10 +380,15 @@ def test_example_models_are_the_curated_ones(connector: Connector) -> None:
 
 
 def test_without_its_key_opencode_offers_free_models_only(environ: dict[str, str]) -> None:
+    own = home_of(environ).providers_dir
+    own.mkdir(parents=True)
+    (own / "opencode.toml").write_text(
+        'name = "opencode"\nexample-models = ["big-pickle", "claude-opus-4-6", "x-free"]'
+    )
     with Connector(environ=environ) as connector:
-        free = connector.list_provider_example_models("opencode")
+        assert connector.list_provider_example_models("opencode") == ["big-pickle", "x-free"]
     with Connector(environ={**environ, "OPENCODE_API_KEY": "key"}) as connector:
-        assert set(free) < set(connector.list_provider_example_models("opencode"))
+        assert connector.list_provider_example_models("opencode-zen", 2) == ["big-pickle", "claude-opus-4-6"]
 
 
 def test_local_servers_and_agents_are_found(environ: dict[str, str], tmp_path: Path) -> None:

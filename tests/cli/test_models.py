@@ -181,11 +181,18 @@ class TestAdd:
         assert "input           $1.00         yours" in shown
         assert ": $1.75 / $14.00]" in shown
 
-    def test_adding_again_changes_it(self, home: Home) -> None:
-        call("add", *BOX)
-        assert call("add", *BOX, "--context", "5").startswith("changed 'my-model'")
+    def test_adding_again_changes_what_is_given_and_keeps_the_rest(self, home: Home) -> None:
+        call("add", *BOX, *FREE)
+        assert call("add", "--id", "My-Model", "--context", "5", "--capability", "json").startswith(
+            "changed 'my-model'"
+        )
         (model,) = own_models(home)
-        assert model.context == 5
+        assert (model.id, model.context, model.capabilities, model.input_price) == ("my-model", 5, ("json",), 0)
+
+    def test_one_model_at_two_providers(self, home: Home) -> None:
+        call("add", *BOX)
+        call("add", "--id", "my-model", "--provider", "groq", "--context", "9")
+        assert [(model.provider, model.context) for model in own_models(home)] == [("custom", None), ("groq", 9)]
 
     @pytest.mark.parametrize(
         ("words", "said"),

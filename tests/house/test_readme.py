@@ -22,7 +22,11 @@ BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BLOCKS = [(kind, words.strip(), text) for kind, words, text in BLOCK.findall(README)]
 COMMANDS = [line.partition(" #")[0].strip() for kind, _, text in BLOCKS if kind == "sh" for line in text.splitlines()]
 # Proxies and demos are started by the tests of the whole; agents are other people's.
-ELSEWHERE = ("ringlet-mitm --profile work", "claude", "export ", "pip install ", 'eval "$(ringlet-mitm env')
+# Providers are tried by the tests of `providers test` and `login`, against stand-ins, and prices are fetched from one.
+ELSEWHERE = (
+    *("ringlet-mitm --profile work", "claude", "export ", "pip install ", 'eval "$(ringlet-mitm env'),
+    *("ringlet-mitm providers test", "ringlet-mitm providers login", "ringlet-mitm models update"),
+)
 OURS = [line for line in COMMANDS if line and not line.startswith(("make ", *ELSEWHERE))]
 
 
@@ -35,6 +39,8 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     for kind, words, text in BLOCKS:
         if (kind, words) == ("toml", "provider"):
             (home / "providers" / "mine.toml").write_text(text)
+        if (kind, words) == ("toml", "config"):
+            (home / "config.toml").write_text(text)
     found = {**os.environ, "RINGLET_HOME": str(home)}
     subprocess.run(program("profiles", "create", "work"), env=found, check=True, capture_output=True)
     for kind, words, text in BLOCKS:
@@ -68,6 +74,11 @@ def test_make_targets_are_there() -> None:
     assert wanted <= there
 
 
+def test_every_provider_is_named() -> None:
+    for spec in registry({}).list_providers():
+        assert re.search(rf"[ `]{re.escape(spec.provider_id)}[,` ]", README), spec.provider_id
+
+
 def test_the_rules_load() -> None:
     texts = [text for kind, words, text in BLOCKS if (kind, words) == ("toml", "")]
     assert texts
@@ -96,7 +107,9 @@ def test_the_agents_of_the_table_are_known() -> None:
     assert commands <= known
 
 
-@pytest.mark.parametrize("words", [[], ["start"], ["env"], ["usage"], ["rules"], ["profiles"], ["providers"], ["demo"]])
+@pytest.mark.parametrize(
+    "words", [[], ["start"], ["env"], ["usage"], ["rules"], ["profiles"], ["providers"], ["models"], ["demo"]]
+)
 def test_help_is_there(words: list[str]) -> None:
     done = subprocess.run(program(*words, "--help"), capture_output=True, text=True, timeout=60, check=True)
     assert "Usage:" in done.stdout

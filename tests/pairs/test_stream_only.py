@@ -80,9 +80,7 @@ def test_the_providers_wishes_are_met() -> None:
     path, body = "/v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "a"}], "max_tokens": 9}
     parsed = CODECS[WireFormat.CHAT].parse_request(body, path)
     demands = Demands(refuse=("max_output_tokens",), force={"store": False})
-    found = translate(
-        parsed, path, WireFormat.CHAT, Wanted(WireFormat.RESPONSES, MODEL, whole=False, demands=demands)
-    )
+    found = translate(parsed, path, WireFormat.CHAT, Wanted(WireFormat.RESPONSES, MODEL, whole=False, demands=demands))
     sent = json.loads(found.body)
     assert (sent["stream"], sent["store"], "max_output_tokens" in sent) == (True, False, False)
     assert "max_output_tokens" in [loss.what for loss in found.losses]

@@ -150,7 +150,7 @@ def test_a_url_in_place_of_a_name(name: str, provider_id: str, wire_format: Wire
             "say 'insecure = true' in a provider file of your own",
         ),
         ("custom:https://u:p@h.example", "the URL of 'custom:…' must not hold a password"),
-        ("anthropic-custom:https://h?k=1", "the URL of 'anthropic-custom:https://h?k=1' must not have a query"),
+        ("anthropic-custom:https://h?k=1", "the URL of 'anthropic-custom:https://h' must not have a query"),
     ],
 )
 def test_a_url_that_no_key_may_be_sent_to(name: str, words: str) -> None:

@@ -143,6 +143,9 @@ class TestGoingElsewhere:
         pytest.param(
             Route("openrouter"), CLAUDE, "claude-opus-4-1-20250805", None, "anthropic/claude-opus-4.1", id="by its slug"
         ),
+        pytest.param(
+            Route("anthropic"), CODEX, "anthropic/claude-sonnet-4.6", None, "claude-sonnet-4-6", id="a reseller's name"
+        ),
         pytest.param(Route("free"), CLAUDE, "claude-x", None, "claude-x", id="no default: what was asked for"),
         pytest.param(Route("gw"), CLAUDE, "claude-x", None, "big", id="own provider with a default"),
         pytest.param(

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from local_servers import OLLAMA_TAGS, LocalServer, closed_port
 
+from ringlet_mitm.addons.trying import Ask, Batch, Trouble, tried
 from ringlet_mitm.addons.usage.ledger import reading
 from ringlet_mitm.cli.demo.certificates import server_context
 from ringlet_mitm.cli.demo.stage import LEFT_OUT
@@ -84,7 +85,18 @@ def test_one_that_works(home: Home, vendor: Vendor, monkeypatch: pytest.MonkeyPa
     assert len(seen.body) < 400 and 16 <= (body.get("max_completion_tokens") or body["max_tokens"]) <= 64
     with reading(home.database, home.spool_dir) as connection:
         rows = connection.execute("SELECT profile, rule, provider, routed_model, status FROM requests").fetchall()
-    assert rows == [("providers-test", "default → groq", "groq", "openai/gpt-oss-120b", 200)]
+    assert rows == [("providers-test", "model-equals → groq", "groq", "openai/gpt-oss-120b", 200)]
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [({}, "neither HOME nor RINGLET_HOME is set"), ({"RINGLET_HOME": "{tmp}"}, "unknown provider 'grooq'")],
+    ids=["no home", "no such provider"],
+)
+def test_where_no_proxy_can_be_started_that_is_said(tmp_path: Path, environ: dict[str, str], said: str) -> None:
+    there = {name: value.format(tmp=tmp_path) for name, value in environ.items()}
+    (found,) = tried(Batch([Ask("grooq", "m", 1.0)]), there)
+    assert (found.trouble, said in found.said) == (Trouble.NOT_SENT, True)
 
 
 def test_known_beforehand_nothing_is_sent(home: Home) -> None:
