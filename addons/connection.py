@@ -166,14 +166,7 @@ class Connection:
 
     def _record(self, exchange: Exchange) -> None:
         now_us = _now_us()
-        if exchange.attempts:
-            exchange.attempts[-1] = replace(
-                exchange.attempts[-1],
-                status=exchange.status,
-                first_byte_us=exchange.first_byte_us,
-                ended_us=now_us,
-                failure=exchange.failure,
-            )
+        exchange.close_attempt(now_us)
         row, attempts = self._bookkeeper.rows(exchange, now_us)
         for sink in self._sinks:
             sink(row, attempts)

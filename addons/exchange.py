@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mitmproxy import flow as mitmproxy_flow
 
@@ -53,6 +53,17 @@ class Exchange:
         if self.attempts:
             return self.attempts[-1].target
         return self.targets[0] if self.targets else None
+
+    def close_attempt(self, now_us: int) -> None:
+        """What is known of the last attempt at its end."""
+        if self.attempts:
+            self.attempts[-1] = replace(
+                self.attempts[-1],
+                status=self.status,
+                first_byte_us=self.first_byte_us,
+                ended_us=now_us,
+                failure=self.failure,
+            )
 
     def let_go(self) -> None:
         """Forget what only an attempt needs; the row stays."""

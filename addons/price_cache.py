@@ -10,10 +10,8 @@ cache and is looked at again whenever a price book is made or refreshed.
 from __future__ import annotations
 
 import logging
-import os
 import subprocess
 import sys
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from ringlet_mitm.rules.pricelist import PriceBook, extract
 from ringlet_mitm.rules.pricetables import PriceTable, table_of
 from ringlet_mitm.rules.profiles import own_models
 from ringlet_mitm.rules.providers import ProviderRegistry
+from ringlet_mitm.rules.whole_files import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -117,14 +116,7 @@ def _made() -> bytes:
 
 def _keep(path: Path, text: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, fresh = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-        Path(fresh).replace(path)
-    except BaseException:
-        Path(fresh).unlink(missing_ok=True)
-        raise
+    write_whole(path, text)
 
 
 if __name__ == "__main__":

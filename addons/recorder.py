@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from mitmproxy import http
 from mitmproxy.connection import ConnectionState
@@ -40,14 +39,7 @@ class Recorder:
         if exchange.row is not None:
             return
         now_us = time.time_ns() // 1000
-        if exchange.attempts:
-            exchange.attempts[-1] = replace(
-                exchange.attempts[-1],
-                status=exchange.status,
-                first_byte_us=exchange.first_byte_us,
-                ended_us=now_us,
-                failure=exchange.failure,
-            )
+        exchange.close_attempt(now_us)
         if exchange.status is None:
             exchange.status = given
         exchange.row, attempts = self._bookkeeper.rows(exchange, now_us)

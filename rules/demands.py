@@ -31,7 +31,7 @@ class Demands:
     default: Mapping[str, Any] = field(default_factory=dict)
 
     def concern(self, body: bytes) -> bool:
-        """Whether a body may have to change; a quick look that may say yes in vain, so no common word should be asked."""
+        """Whether a body may have to change: a quick look, which may be wrong in saying yes."""
         if self.force or self.default:
             return True
         return any(f'"{key}"'.encode() in body for key in (*self.refuse, *self.refuse_in_messages, *self.rename))

@@ -6,13 +6,10 @@ files.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
@@ -25,6 +22,7 @@ from ringlet_mitm.rules.own_models import OwnModel, as_toml, provider_files, rea
 from ringlet_mitm.rules.provider_files import VARIABLE
 from ringlet_mitm.rules.targets import ProfilePin
 from ringlet_mitm.rules.validated import validated
+from ringlet_mitm.rules.whole_files import write_whole
 
 # 8080 is mitmproxy's own default, and the first of many programs that want it.
 DEFAULT_PORT = 8484
@@ -108,7 +106,7 @@ def save_profile(home: Home, profile: Profile) -> None:
     read_profile(text, str(home.profile_file(profile.name)), profile.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(home.profile_file(profile.name), text)
+        write_whole(home.profile_file(profile.name), text.encode())
     except OSError as error:
         raise ConfigError(f"cannot be written: {_reason(error)}", file=str(home.profile_file(profile.name))) from None
 
@@ -171,7 +169,7 @@ def save_models(home: Home, models: Iterable[OwnModel]) -> None:
     provider_files(read_models(text, str(path)), str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write_whole(path, text)
+        write_whole(path, text.encode())
     except OSError as error:
         raise ConfigError(f"cannot be written: {_reason(error)}", file=str(path)) from None
 
@@ -189,20 +187,6 @@ def _as_toml(profile: Profile) -> dict[str, Any]:
 
 def _renamed(profile: Profile, name: str) -> Profile:
     return Profile(**{item.name: getattr(profile, item.name) for item in fields(Profile)} | {"name": name})
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """A new file in the place of the old: a crash, or a reader at the same time, sees one or the other."""
-    handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(fresh).replace(path)
-    except BaseException:
-        Path(fresh).unlink(missing_ok=True)
-        raise
 
 
 def _no_such(home: Home, name: str) -> str:

@@ -36,6 +36,7 @@ Auth = Literal[
     "chatgpt",
     "minimax-oauth",
 ]
+Occasion = Literal["tool-result", "own-words", "images"]
 NAME = pattern(r"[a-z0-9][a-z0-9._-]*")
 
 _DASHES = ConfigDict(extra="forbid", populate_by_name=True, alias_generator=lambda name: name.replace("_", "-"))
@@ -121,6 +122,8 @@ class ProviderFile:
     date, `{dashed}` with dashes in it. They go before `models`.
     prefixed_models: names that look like `PROVIDER/model` but are whole.
     hosts: where agents reach it by themselves; without them, the endpoint's host.
+    headers: those to add; headers_when: more of them, for a turn that hands back a tool's answer, for one of the
+    person's own words, and for one with pictures.
     prices_of: the provider of the price library whose prices hold here. prices: own ones, by model name or glob.
     discovery: how its models are listed: "openai" (GET models below the base URL), "ollama" (/api/tags), "" not at all.
     fingerprints: how it answers as no other server does, for local ones that share a port.
@@ -161,6 +164,7 @@ class ProviderFile:
     prefixed_models: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    headers_when: dict[Occasion, dict[str, str]] = field(default_factory=dict)
     prices_of: str | None = None
     prices: dict[str, dict[str, Any]] = field(default_factory=dict)
     discovery: Literal["openai", "ollama", ""] | None = None
@@ -182,7 +186,7 @@ _ADAPTER: TypeAdapter[ProviderFile] = TypeAdapter(ProviderFile)
 _EMPTY = ProviderFile()
 
 # What follows from shape and endpoint is worked out anew when a person's file changes them.
-_FOLLOWS = ("paths", "formats_by_model", "auth", "auths", "headers", "adapter_type", "demands")
+_FOLLOWS = ("paths", "formats_by_model", "auth", "auths", "headers", "headers_when", "adapter_type", "demands")
 # What a provider that is like another never takes over: who it is, and whose key goes where.
 _OWN = ("aliases", "families", "display_name", "key_env", "base_url_env", "hosts", "login", "host_names")
 

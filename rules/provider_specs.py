@@ -23,7 +23,7 @@ from ringlet_mitm.rules.endpoint_urls import (
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.provider_files import SHAPE_DEFAULTS, Fingerprint, LoginSpec, ProviderFile
-from ringlet_mitm.rules.shapes import WireFormat
+from ringlet_mitm.rules.shapes import Headers, WireFormat
 
 NO_DEMANDS = Demands()
 KEYLESS = frozenset({"none", "google-adc"})  # the second finds its own credentials
@@ -41,8 +41,8 @@ class ProviderCapabilities:
 class ProviderSpec:
     """One provider. `urls` holds the model call of each wire format it speaks, the preferred format first.
 
-    `headers` are set where the agent did not send them. `library_id` is its name in the price library.
-    `streams` is false where it answers whole only, `whole` where it answers as a stream only. `lacking` are the
+    `headers` are set where the agent did not send them, `headers_when` as the turn is. `library_id` is its name in the
+    price library. `streams` is false where it answers whole only, `whole` where it answers as a stream only. `lacking` are the
     variables that its URLs need and that are not set, `problem` says what is wrong with one that is set; with either,
     the URLs lead nowhere and there are no `endpoints`. `source` is the file that a person wrote it in, "" for a
     built-in one.
@@ -74,7 +74,8 @@ class ProviderSpec:
     slugs: Mapping[str, str] = field(default_factory=dict)
     prefixed_models: tuple[str, ...] = ()
     hosts: frozenset[str] = frozenset()
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
+    headers_when: Mapping[str, Headers] = field(default_factory=dict)
     login: LoginSpec | None = None
     library_id: str = ""
     prices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -216,6 +217,7 @@ def spec_of(file: ProviderFile, source: str, environ: Mapping[str, str], base_ur
         prefixed_models=file.prefixed_models,
         hosts=_hosts(file, places),
         headers=_headers(file, places),
+        headers_when={occasion: _encoded(headers) for occasion, headers in file.headers_when.items()},
         login=file.login,
         library_id=file.prices_of or file.name,
         prices=file.prices,
@@ -231,13 +233,17 @@ def spec_of(file: ProviderFile, source: str, environ: Mapping[str, str], base_ur
     )
 
 
-def _headers(file: ProviderFile, places: _Places) -> tuple[tuple[bytes, bytes], ...]:
+def _headers(file: ProviderFile, places: _Places) -> Headers:
     """Its own, and what a format wants that it speaks."""
     usual: dict[str, str] = {}
     for shape in SHAPE_DEFAULTS.values():
         if shape.format in places.urls:
             usual |= shape.headers
-    return tuple((name.encode(), value.encode()) for name, value in {**usual, **file.headers}.items())
+    return _encoded({**usual, **file.headers})
+
+
+def _encoded(headers: Mapping[str, str]) -> Headers:
+    return tuple((name.encode(), value.encode()) for name, value in headers.items())
 
 
 def _hosts(file: ProviderFile, places: _Places) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ringlet_mitm.rules.demands import Demands
 from ringlet_mitm.rules.keys import KeyRef
@@ -67,7 +67,8 @@ def line_up(
     """
     requested = features.model if features else ""
     pin = pin or ProfilePin()
-    return tuple(_target(step, request, requested, registry, pin) for step in _steps(route))
+    targets = (_target(step, request, requested, registry, pin) for step in _steps(route))
+    return tuple(_for_turn(target, features, registry) for target in targets)
 
 
 def _steps(route: Route) -> Iterator[Route]:
@@ -92,6 +93,16 @@ def _target(route: Route, request: AgentRequest, requested: str, registry: Provi
     else:
         stays = own_key is None and spec is asked and spoken and _is_at_home(spec, request.format)
     return _as_asked(request, spec, model, pin) if stays else _elsewhere(request, spec, model, own_key)
+
+
+def _for_turn(target: Target, features: RequestFeatures | None, registry: ProviderRegistry) -> Target:
+    """With the headers that the provider wants for such a turn."""
+    spec = None if target.as_asked else registry.get(target.provider)
+    if spec is None or not spec.headers_when or features is None:
+        return target
+    occasions = ("tool-result" if features.tool_result else "own-words", *(("images",) if features.images else ()))
+    found = (header for occasion in occasions for header in spec.headers_when.get(occasion, ()))
+    return replace(target, headers=(*target.headers, *found))
 
 
 def _own_key(route: Route, spec: ProviderSpec, registry: ProviderRegistry, pin: ProfilePin) -> KeyRef | None:

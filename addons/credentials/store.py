@@ -13,7 +13,6 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from ringlet_mitm.addons.credentials.login import Login, as_json, from_json, lab
 from ringlet_mitm.addons.credentials.os_keyring import Keyring, KeyringTrouble, keyring_of
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import Home
+from ringlet_mitm.rules.whole_files import write_whole
 
 if sys.platform == "win32":
     import msvcrt
@@ -222,19 +222,10 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all, for its owner only."""
-    fresh = ""
     try:
         _make_folder(path.parent)
-        handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # made with mode 0600
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(fresh).replace(path)
+        write_whole(path, text.encode())
     except OSError as error:
-        if fresh:
-            Path(fresh).unlink(missing_ok=True)
         raise ConfigError(f"cannot be written: {error.strerror}", file=str(path)) from None
 
 

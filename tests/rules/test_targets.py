@@ -28,6 +28,8 @@ class Features:
     """As much of the features as targets need."""
 
     model: str
+    tool_result: bool = False
+    images: int = 0
 
 
 def asked(wire_format: WireFormat, host: str, path: str, *, direct: bool = False) -> AgentRequest:
@@ -271,3 +273,20 @@ class TestEndpointOfSettings:
 
     def test_it_moves_no_other(self) -> None:
         assert one(Route("groq"), providers=self.MOVED).endpoint.host == "api.groq.com"
+
+
+@pytest.mark.parametrize(
+    ("features", "wanted"),
+    [
+        (Features("m"), {b"x-initiator": b"user"}),
+        (Features("m", tool_result=True), {b"x-initiator": b"agent"}),
+        (Features("m", images=1), {b"x-initiator": b"user", b"copilot-vision-request": b"true"}),
+    ],
+    ids=["own words", "a tool's answer", "a picture"],
+)
+def test_headers_that_depend_on_the_turn(features: Features, wanted: dict[bytes, bytes]) -> None:
+    (target,) = line_up(Route("copilot", "gpt-4o"), CLAUDE, features, PROVIDERS)  # type: ignore[arg-type]
+    assert {
+        name: value for name, value in target.headers if name in (b"x-initiator", b"copilot-vision-request")
+    } == wanted
+    assert dict(target.headers)[b"copilot-integration-id"] == b"vscode-chat"

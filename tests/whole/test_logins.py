@@ -105,6 +105,9 @@ def test_ctrl_c_leaves_what_was_there(oauth: OAuthVendor, tmp_path: Path) -> Non
     oauth.script.extend(["pending"] * 100)
     words = program("providers", "login", "copilot", *oauth.options)
     pipe = subprocess.PIPE
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a job in the background ignores it, and so would its child
     with subprocess.Popen(words, env=environment(tmp_path, FILES), stdout=pipe, stderr=pipe, text=True) as running:
         assert running.stdout is not None and running.stderr is not None
         while "waiting" not in running.stdout.readline():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from ringlet_mitm.addons.wire.anthropic.caching import KEY, mark_in, put_mark
 from ringlet_mitm.addons.wire.anthropic.families import Family
@@ -82,7 +82,7 @@ SERVER_TOOLS: dict[ServerToolKind, Json] = {
 def parse_tool(said: Json) -> Tool | ServerTool:
     """One tool; anything that is not the agent's own or run by it is the vendor's."""
     kind, name, schema = said.get("type"), said.get("name"), said.get("input_schema")
-    if isinstance(kind, str) and kind != "custom":
+    if _is_vendors(kind):
         return _vendors_tool(said, kind)
     if not isinstance(name, str) or ("input_schema" in said and not isinstance(schema, dict)):
         return ServerTool(ServerToolKind.OTHER, HERE, said)
@@ -99,6 +99,10 @@ def parse_tool(said: Json) -> Tool | ServerTool:
         cache=cache,
         native=Native(HERE, left) if left else None,
     )
+
+
+def _is_vendors(kind: object) -> TypeGuard[str]:
+    return isinstance(kind, str) and kind != "custom"
 
 
 def _vendors_tool(said: Json, kind: str) -> Tool | ServerTool:
@@ -119,7 +123,7 @@ def render_tool(tool: Tool | ServerTool) -> Json:
         return dict(tool.data)
     left = fields_of(tool.native, HERE)
     written: Json = {"name": tool.name}
-    if left.get("type", "custom") in ("custom", None):
+    if not _is_vendors(left.get("type")):
         if tool.description:
             written["description"] = tool.description
         if tool.schema is not None:

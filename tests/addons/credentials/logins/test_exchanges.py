@@ -41,7 +41,7 @@ def test_every_scheme_has_its_flow_and_every_flow_a_scheme() -> None:
     assert {spec.flow for spec in SPECS.values()} == FLOWS.keys()
 
 
-@pytest.mark.parametrize("expires_at", [None, NOW + 3600])
+@pytest.mark.parametrize("expires_at", [None, NOW + 3600], ids=["never ends", "in an hour"])
 def test_a_token_that_lasts_is_the_same_login(oauth: OAuthVendor, client: VendorClient, expires_at: float) -> None:
     login = stored("unused", expires_at)
     assert exchanges(client)["chatgpt"].fresh(login, NOW) is login

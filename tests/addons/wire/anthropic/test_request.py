@@ -217,6 +217,13 @@ def _spots(value: Any) -> Iterator[tuple[Any, Any]]:
         yield from _spots(inner)
 
 
+@pytest.mark.parametrize("kind", [[], {}, 7, None])
+def test_a_tools_odd_type_comes_back(kind: object) -> None:
+    tool = {"name": "t", "description": "d", "input_schema": {"type": "object"}, "type": kind}
+    body = {"max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "tools": [tool]}
+    assert same(there_and_back(body), body)
+
+
 @given(st.data())
 def test_odd_things_anywhere_come_back_or_are_refused(data: st.DataObject) -> None:
     body = copy.deepcopy(data.draw(st.sampled_from(list(DOCUMENTED.values()))))
