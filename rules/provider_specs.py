@@ -42,9 +42,9 @@ class ProviderSpec:
     """One provider. `urls` holds the model call of each wire format it speaks, the preferred format first.
 
     `headers` are set where the agent did not send them, `headers_when` as the turn is. `library_id` is its name in the
-    price library. `streams` is false where it answers whole only, `whole` where it answers as a stream only. `lacking` are the
-    variables that its URLs need and that are not set, `problem` says what is wrong with one that is set; with either,
-    the URLs lead nowhere and there are no `endpoints`. `source` is the file that a person wrote it in, "" for a
+    price library. `streams` is false where it answers whole only, `whole` where it answers as a stream only. `lacking`
+    are the variables that its URLs need and that are not set, `problem` says what is wrong with one that is set; with
+    either, the URLs lead nowhere and there are no `endpoints`. `source` is the file that a person wrote it in, "" for a
     built-in one.
     """
 
