@@ -10,8 +10,10 @@ from mitmproxy import http
 
 from ringlet_mitm.addons.answering import answer_context, answer_id
 from ringlet_mitm.addons.exchange import Exchange, exchange_of
+from ringlet_mitm.addons.holding import gate_for
 from ringlet_mitm.addons.relay import Reading, Relay
 from ringlet_mitm.addons.sessions import Sessions
+from ringlet_mitm.addons.stream_port import Gate
 from ringlet_mitm.addons.translating import TranslatingRelay, reading_of
 from ringlet_mitm.addons.wire.canonical import Message, Reply, Role
 from ringlet_mitm.addons.wire.encodings import decode_whole
@@ -37,6 +39,7 @@ class Answer:
             return
         exchange.status = response.status_code
         translation = exchange.outbound.translation if exchange.outbound is not None else None
+        exchange.gate = self._gate(exchange, response)
         if translation is not None:
             if _streams(translation, response):
                 flow.response.stream = exchange.relay = self._translating(exchange, translation, response)  # type: ignore[union-attr]
@@ -50,7 +53,7 @@ class Answer:
         translation = exchange.outbound.translation if exchange is not None and exchange.outbound is not None else None
         if exchange is None or response is None or translation is None or exchange.relay is not None:
             return
-        if exchange.row is not None or not exchange.attempts:
+        if exchange.row is not None or not exchange.attempts or exchange.told:
             return
         body = response.raw_content or b""
         encoding = response.headers.get("content-encoding", "").strip().lower()
@@ -65,8 +68,23 @@ class Answer:
         response.content = answer.body
         exchange.first_byte_us = exchange.first_byte_us or time.time_ns() // 1000
         exchange.answer_losses = answer.losses
+        exchange.close_attempt(time.time_ns() // 1000)
+        exchange.status = answer.status
         self._keep(exchange, answer.reply)
         self._end(exchange, reading_of(answer))
+
+    def _gate(self, exchange: Exchange, response: http.Response) -> Gate | None:
+        """What the answer has to pass. Only streams and errors have one: a whole answer is what it says it is."""
+        target = exchange.target
+        if target is None or not exchange.attempts:
+            return None
+        kind, encoding = (response.headers.get(name, "").lower() for name in ("content-type", "content-encoding"))
+        return gate_for(
+            target.format,
+            response.status_code,
+            streamed=not kind.startswith("application/json") or _asked_to_stream(exchange),
+            packed=encoding.strip() not in ("", "identity"),
+        )
 
     def _translating(self, exchange: Exchange, translation: Translation, response: http.Response) -> TranslatingRelay:
         headers = response.headers
@@ -117,7 +135,8 @@ class Answer:
         hide = exchange.outbound is not None and exchange.outbound.hide_usage_chunk
         hide = hide and not packed and response.status_code < 400
         length = headers.get("content-length", "")
-        if hide and length:
+        streamed = "event-stream" in kind or ("json" not in kind and _asked_to_stream(exchange))
+        if (hide or (streamed and not packed)) and length:  # a stream that breaks off ends otherwise
             del headers["content-length"]
             if response.data.http_version == b"HTTP/1.1":
                 headers["transfer-encoding"] = "chunked"
@@ -130,7 +149,7 @@ class Answer:
 
         return Relay(
             exchange.target.format if exchange.target else exchange.request.format,
-            streamed="event-stream" in kind or ("json" not in kind and _asked_to_stream(exchange)),
+            streamed=streamed,
             content_length=int(length) if length.isascii() and length.isdigit() else None,
             content_encoding=encoding if packed else "",
             hide_usage_chunk=hide,
@@ -159,7 +178,9 @@ def _asked_to_stream(exchange: Exchange) -> bool:
 
 def _failure(exchange: Exchange, reading: Reading) -> Failure | None:
     """What went wrong: in the provider's words where there are any, else what is known of the connections."""
-    status = exchange.status or 0
+    status, known = exchange.status or 0, exchange.failure
+    if known is not None and exchange.attempts and exchange.attempts[-1].ended_us is not None:
+        return known  # from when it was decided that this answer is given back
     if status >= 400 or reading.error is not None:
         return Failure(classify(status, reading.error), status, reading.error)
     if reading.complete:

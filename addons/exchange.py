@@ -6,15 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from mitmproxy import flow as mitmproxy_flow
 
-from ringlet_mitm.addons.http_stream import Waiting
 from ringlet_mitm.addons.outbound import Outbound
 from ringlet_mitm.addons.relay import Reading, Relay
 from ringlet_mitm.addons.splicing import Turn
+from ringlet_mitm.addons.stream_port import Gate, Setback, Waiting
 from ringlet_mitm.addons.translating import TranslatingRelay
 from ringlet_mitm.addons.usage.rows import RequestRow
-from ringlet_mitm.addons.wire.faults import error_event
-from ringlet_mitm.addons.wire.translator import BROKEN_OFF
-from ringlet_mitm.rules.failures import Failure
+from ringlet_mitm.rules.failures import Failure, FailureKind
 from ringlet_mitm.rules.peek import AgentRequest
 from ringlet_mitm.rules.reliability import Attempt
 from ringlet_mitm.rules.shapes import Loss
@@ -25,7 +23,11 @@ KEY = "ringlet"
 
 @dataclass(slots=True)
 class Exchange:
-    """One request of an agent and its answer. Times are microseconds since the epoch."""
+    """One request of an agent and its answer. Times are microseconds since the epoch.
+
+    `raw_body` is the body as the agent sent it, still packed. `again_s` says when the next attempt is sent, None for no
+    other. `told` is true where the answer is of our making.
+    """
 
     id: str
     started_us: int
@@ -44,19 +46,25 @@ class Exchange:
     note: str = ""
     relay: Relay | TranslatingRelay | None = None
     waiting: Waiting | None = None
+    raw_body: bytes = b""
+    gate: Gate | None = None
+    setback: Setback | None = None
+    again_s: float | None = None
+    told: bool = False
     answer_losses: tuple[Loss, ...] = ()
     row: RequestRow | None = None
 
     @property
     def target(self) -> Target | None:
-        """Where the last attempt went, or the first will go."""
-        if self.attempts:
-            return self.attempts[-1].target
+        """Where the last attempt that was sent went, or the first will go."""
+        for attempt in reversed(self.attempts):
+            if attempt.failure is None or attempt.failure.kind is not FailureKind.NOT_SENT:
+                return attempt.target
         return self.targets[0] if self.targets else None
 
     def close_attempt(self, now_us: int) -> None:
-        """What is known of the last attempt at its end."""
-        if self.attempts:
+        """What is known of the last attempt at its end; only the first time."""
+        if self.attempts and self.attempts[-1].ended_us is None:
             self.attempts[-1] = replace(
                 self.attempts[-1],
                 status=self.status,
@@ -65,9 +73,16 @@ class Exchange:
                 failure=self.failure,
             )
 
+    def forget_answer(self) -> None:
+        """Make ready for another attempt: nothing is left of the last one but its place among the attempts."""
+        self.outbound = self.reading = self.relay = self.waiting = self.gate = None
+        self.first_byte_us = self.status = self.failure = None
+        self.answer_losses = ()
+
     def let_go(self) -> None:
         """Forget what only an attempt needs; the row stays."""
-        self.turn = self.outbound = self.relay = self.waiting = None
+        self.turn = self.outbound = self.relay = self.waiting = self.gate = self.setback = None
+        self.raw_body = b""
         asked = self.request
         self.request = AgentRequest(
             asked.format, asked.method, asked.scheme, asked.host, asked.port, asked.path, (), b"", asked.direct
@@ -77,24 +92,6 @@ class Exchange:
 def attach(flow: mitmproxy_flow.Flow, exchange: Exchange) -> None:
     """Make `exchange` the flow's."""
     flow.metadata[KEY] = exchange
-
-
-def waiting_of(flow: mitmproxy_flow.Flow) -> Waiting | None:
-    """How the flow's agent is kept waiting, if it is."""
-    exchange = exchange_of(flow)
-    return exchange.waiting if exchange is not None else None
-
-
-def ending_of(flow: mitmproxy_flow.Flow) -> bytes | None:
-    """What ends the agent's stream whose provider is gone: an error event where the stream is of our making."""
-    exchange = exchange_of(flow)
-    if exchange is None:
-        return None
-    if isinstance(exchange.relay, TranslatingRelay):
-        return exchange.relay.broken_off()
-    if exchange.waiting is not None and exchange.waiting.begun:
-        return error_event(exchange.request.format, 502, BROKEN_OFF)
-    return None
 
 
 def exchange_of(flow: mitmproxy_flow.Flow) -> Exchange | None:

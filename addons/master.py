@@ -30,9 +30,10 @@ from ringlet_mitm.addons.credentials.logins.vendor_client import VendorClient
 from ringlet_mitm.addons.credentials.signing import Signer
 from ringlet_mitm.addons.credentials.store import store_of
 from ringlet_mitm.addons.credentials.vault import Vault
+from ringlet_mitm.addons.deadlines import keep_deadlines
 from ringlet_mitm.addons.dispatch import PING_S, Dispatch
 from ringlet_mitm.addons.endpoints import Endpoints
-from ringlet_mitm.addons.exchange import ending_of, waiting_of
+from ringlet_mitm.addons.flow_port import FlowPort
 from ringlet_mitm.addons.guard import Guard
 from ringlet_mitm.addons.http_stream import install as install_stream
 from ringlet_mitm.addons.intake import Intake
@@ -181,7 +182,8 @@ class Background:
         """Called once the port is open."""
         proxy = self._proxy
         install(asyncio.get_running_loop(), proxy.setup.detours)
-        install_stream(waiting_of, ending_of)
+        install_stream(FlowPort())
+        self._deadlines = asyncio.create_task(keep_deadlines())
         proxy.writer.start()
         threading.Thread(target=proxy.warm, name="warming up", daemon=True).start()
         if proxy.setup.announce:

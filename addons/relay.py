@@ -17,7 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ringlet_mitm.addons.wire.encodings import Decoder
+from ringlet_mitm.addons.wire.faults import error_event
 from ringlet_mitm.addons.wire.metering import Meter
+from ringlet_mitm.addons.wire.translator import BROKEN_OFF
 from ringlet_mitm.rules.failures import ProviderError
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import WireFormat
@@ -60,15 +62,17 @@ class Relay:
         content_encoding: str = "",
         hide_usage_chunk: bool = False,
     ) -> None:
+        self._format = wire_format
         self._meter = Meter(wire_format, streamed=streamed)
         self._decoder = Decoder(content_encoding) if content_encoding else None
         self._filter = UsageChunkFilter() if hide_usage_chunk and streamed else None
         self._streamed = streamed
-        self._length = content_length
+        self._length = None if streamed else content_length
         self._on_first_byte = on_first_byte
         self._on_end = on_end
         self._bytes_in = 0
         self._bytes_out = 0
+        self._frames = WholeFrames() if streamed and self._decoder is None else None
         self._told = False
 
     def __call__(self, data: bytes) -> list[bytes]:
@@ -79,7 +83,9 @@ class Relay:
             self._on_first_byte()
         self._bytes_in += len(data)
         self._meter.feed(data if self._decoder is None else self._decoder.feed(data))
-        out = data if self._filter is None else self._filter.feed(data)
+        out = data if self._frames is None else self._frames.feed(data)
+        if self._filter is not None and out:
+            out = self._filter.feed(out)
         self._bytes_out += len(out)
         if self._meter.ended or self._bytes_in == self._length:
             self._tell(complete=True)
@@ -89,11 +95,29 @@ class Relay:
         """The connection is gone."""
         self._tell(complete=False)
 
+    def broken_off(self) -> bytes | None:
+        """The provider is gone in the middle: what ends the agent's stream.
+
+        None where there is no place for an event, in the middle of a long one or of a packed stream, or in an answer
+        that is no stream: then the agent's connection is cut, which it notices as well.
+        """
+        if self._frames is None or not self._frames.between or not self._bytes_out:
+            return None
+        ended = self._meter.ended
+        self.abort()
+        if ended:
+            return b""
+        return error_event(self._format, 502, BROKEN_OFF)
+
     def _finish(self) -> list[bytes]:
-        left = self._filter.flush() if self._filter is not None else b""
-        self._bytes_out += len(left)
         self._meter.finish()
         meter = self._meter
+        left = self._frames.flush() if self._frames is not None else b""
+        if left and not is_event(left):
+            left = self.broken_off() or left
+        if self._filter is not None:
+            left = self._filter.feed(left) + self._filter.flush()
+        self._bytes_out += len(left)
         unread = meter.overflowed or (self._decoder is not None and self._decoder.failed)
         self._tell(complete=bool(meter.ended or meter.stop_reason or meter.error or unread or not self._streamed))
         return [left] if left else []
@@ -117,6 +141,52 @@ class Relay:
             self._on_end(reading)
         except Exception:  # whatever recording runs into, the agent gets its answer
             logger.exception("an answer could not be recorded")
+
+
+class WholeFrames:
+    """Lets whole events through: where a provider breaks off, what the agent has is a stream that can be ended.
+
+    `between` is whether that is so now; an event that grows beyond the limit passes piece by piece.
+    """
+
+    def __init__(self, limit: int = HELD_LIMIT) -> None:
+        self._limit = limit
+        self._rest = b""
+        self.between = True
+
+    def feed(self, data: bytes) -> bytes:
+        """The bytes up to the last end of an event."""
+        if not self._rest and data.endswith(b"\n\n"):  # as nearly always
+            self.between = True
+            return data
+        text = self._rest + data
+        end = max(text.rfind(b"\n\n") + 2, text.rfind(b"\r\n\r\n") + 4, text.rfind(b"\r\r") + 2)
+        if end > 3 or text.startswith((b"\n\n", b"\r\r")):
+            self._rest, self.between = text[end:], True
+            return text[:end]
+        if self.between and len(text) <= self._limit:
+            self._rest = text
+            return b""
+        self._rest, self.between = b"", False
+        return text
+
+    def flush(self) -> bytes:
+        """What is left at the end; vendors end without the last blank line now and then."""
+        left, self._rest = self._rest, b""
+        return left
+
+
+def is_event(frame: bytes) -> bool:
+    """Whether a last event, without its blank line, is all there."""
+    lines = [line[5:].strip() for line in re.split(rb"\r\n|\n|\r", frame) if line.startswith(b"data:")]
+    text = b"\n".join(lines)
+    if not text or text == b"[DONE]":
+        return True
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class UsageChunkFilter:

@@ -15,14 +15,14 @@ REPLACED = frozenset(
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def apply(request: http.Request, outbound: Outbound) -> None:
+def apply(request: http.Request, outbound: Outbound, raw: bytes) -> None:
     """Make `request` the one to send.
 
-    An untouched body keeps its content-encoding; an edited one is sent plain. Compressed answers are not asked for,
-    so that usage can be read from the stream as it passes.
+    An untouched body keeps its content-encoding, and is `raw` as the agent sent it; an edited one is sent plain.
+    Compressed answers are not asked for, so that usage can be read from the stream as it passes.
     """
     edited = bool(outbound.edits) or outbound.translation is not None or outbound.plain
-    body = outbound.body if edited else request.raw_content or b""
+    body = outbound.body if edited else raw
     authority = _authority(outbound)
     dropped = REPLACED | _named_by_connection(outbound)
     if edited:

@@ -28,7 +28,8 @@ class RulingFiles:
         if profile.provider is not None:
             found.registry.require(profile.provider)
         path = self.home.routing_file(profile.name)
-        book = load_rulebook(self._text(path), str(path), found.registry, profile.provider, found.routing_for(profile))
+        settings, usual = found.routing_for(profile), found.usual_for(profile)
+        book = load_rulebook(self._text(path), str(path), found.registry, profile.provider, settings, usual)
         return Ruling(book, found.registry, found.pin_for(profile), found.settings)
 
     def watched(self) -> list[Path]:

@@ -66,7 +66,8 @@ class TokenCounts:
             outbound, _ = await self._preparer.ready(turn, target)
             asked, _, query = flow.request.path.partition("?")
             path = _counting(outbound.path.partition("?")[0], asked)
-            apply(flow.request, replace(outbound, path=f"{path}?{query}" if query else path))
+            moved = replace(outbound, path=f"{path}?{query}" if query else path)
+            apply(flow.request, moved, flow.request.raw_content or b"")
             return
         body = json.dumps(ANSWERS[request.format](await self._intake.count(exchange))).encode()
         flow.response = http.Response.make(200, body, {"content-type": "application/json"})

@@ -16,11 +16,21 @@ from ringlet_mitm.rules import profiles as store
 from ringlet_mitm.rules.errors import ConfigError, UsageError, nearest
 from ringlet_mitm.rules.home import Home, home_of
 from ringlet_mitm.rules.installation import load_installation
+from ringlet_mitm.rules.policies import MOST, POLICY_KEYS
 from ringlet_mitm.rules.profiles import Profile
 from ringlet_mitm.rules.providers import ProviderRegistry, registry
+from ringlet_mitm.rules.routes import named_route
 
 # A word for "no provider": calls pass through to where the agent sent them.
 PASSTHROUGH = "passthrough"
+PATIENCE = {
+    "retries": "How often to try again at one provider",
+    "backoff-ms": "Wait before the first retry, doubling with each",
+    "timeout-connect-ms": "Time to connect, 0 for no limit",
+    "timeout-first-byte-ms": "Time to the first byte, 0 for no limit",
+    "timeout-idle-ms": "Time between two pieces, 0 for no limit",
+    "timeout-total-ms": "Time for all attempts together, 0 for no limit",
+}
 AGENTS = Path(store.__file__).parent / "agents"
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,6 +53,18 @@ def _settings(function: F) -> F:
                 multiple=True,
                 metavar="[PROVIDER=]VARIABLE",
                 help="Variable with this profile's own key at a provider; may be repeated.",
+            ),
+            click.option(
+                "--fallback",
+                multiple=True,
+                metavar="PROVIDER[/MODEL]",
+                help="What to try when a provider fails, for rules that do not say it; may be repeated.",
+            ),
+            *(
+                click.option(
+                    f"--{key}", type=click.IntRange(0, most), help=f"{PATIENCE[key]}, for rules that do not say it."
+                )
+                for key, most in zip(POLICY_KEYS, MOST.values(), strict=True)
             ),
         )
     ):
@@ -85,7 +107,7 @@ def set_(name: str, unset: tuple[str, ...], **given: Any) -> None:
     for key in unset:
         profile = _without(profile, key)
     changed = _changed(profile, given, _registry(home))
-    if not unset and not any(given.values()):
+    if not unset and all(value in (None, ()) for value in given.values()):
         raise UsageError(f"nothing to change; the keys are {', '.join('--' + key for key in store.KEYS)}")
     store.save_profile(home, changed)
     click.echo(f"profile '{name}': {_sentence(changed, _shared(home, changed))}")
@@ -149,6 +171,8 @@ def _changed(profile: Profile, given: dict[str, Any], providers: ProviderRegistr
     if "provider" in values:
         named = values["provider"]
         values["provider"] = None if named == PASSTHROUGH else providers.require(named).provider_id
+    for name in values.get("fallback", ()):
+        named_route(name, providers)
     variables = values.pop("key_env", ())
     profile = replace(profile, **values)
     return replace(

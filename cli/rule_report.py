@@ -8,7 +8,7 @@ from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.providers import ProviderRegistry
 from ringlet_mitm.rules.reachability import warnings
 from ringlet_mitm.rules.rulebook import RuleBook
-from ringlet_mitm.rules.settings import Settings
+from ringlet_mitm.rules.settings import Reliability, Settings
 
 
 def report(book: RuleBook, *, there: bool = True) -> list[str]:
@@ -26,18 +26,25 @@ def report(book: RuleBook, *, there: bool = True) -> list[str]:
 
 
 def settings_report(settings: Settings) -> list[str]:
-    """What a config.toml says, and what of it is not obeyed yet."""
+    """What a config.toml says."""
     said = [
         f"default provider {settings.default_provider}" if settings.default_provider else "",
         f"default model {settings.default_model}" if settings.default_model else "",
         f"at {settings.api_url}" if settings.api_url else "",
         _several(len(settings.model_routes), "model route") if settings.model_routes else "",
     ]
-    lines = [f"{settings.file}: " + ", ".join(["OK", *filter(None, said)])]
-    if settings.reliability_line is not None:
-        place = f"{settings.file}:{settings.reliability_line}"
-        lines.append(f"{place}: [reliability] is read and checked, but not obeyed yet")
-    return lines
+    said += _reliability(settings.reliability)
+    return [f"{settings.file}: " + ", ".join(["OK", *filter(None, said)])]
+
+
+def _reliability(said: Reliability) -> list[str]:
+    """What it adds to what happens anyway."""
+    models = len(said.model_fallbacks)
+    return [
+        _several(len(said.api_keys), "further key") if said.api_keys else "",
+        f"fallbacks of {_several(models, 'model')}" if models else "",
+        f"fallback to {', then '.join(said.fallback_providers)}" if said.fallback_providers else "",
+    ]
 
 
 def provider_cautions(settings: Settings, providers: ProviderRegistry) -> list[str]:

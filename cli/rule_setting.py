@@ -60,7 +60,8 @@ class Setting:
     def book(self, text: str, file: str) -> RuleBook:
         """A routing file's text, read, and what follows it for the profile."""
         settings = self.installation.routing_for(self.profile)
-        return load_rulebook(text, file, self.registry, self.profile.provider, settings)
+        usual = self.installation.usual_for(self.profile)
+        return load_rulebook(text, file, self.registry, self.profile.provider, settings, usual)
 
     def book_in_force(self, rules_file: Path | None = None) -> RuleBook:
         """The rules in force for the profile, or another file's."""

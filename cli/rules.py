@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import click
 
+from ringlet_mitm.cli import fallback_cautions
 from ringlet_mitm.cli.columns import aligned
 from ringlet_mitm.cli.request_files import read_request
 from ringlet_mitm.cli.rule_report import cells, provider_cautions, report, rows, settings_report
@@ -25,7 +26,7 @@ from ringlet_mitm.rules.routing import Decision, decide, decide_unreadable
 from ringlet_mitm.rules.rulebook import RuleBook
 from ringlet_mitm.rules.settings import Settings
 from ringlet_mitm.rules.settings_file import read_settings
-from ringlet_mitm.rules.targets import Target, line_up
+from ringlet_mitm.rules.targets import Target, lined_up
 from ringlet_mitm.rules.tokens import Calibration, TokenMemo, count
 
 STDIN = "-"
@@ -67,7 +68,7 @@ def _checked(setting: Setting, file: Path | None) -> list[str]:
     there = file is not None or path.exists()
     text = text_of(path) if there else ""
     book = _or_exit(lambda: setting.book(text, str(path)))
-    lines = report(book, there=there)
+    lines = [*report(book, there=there), *(f"warning: {line}" for line in fallback_cautions.of_rules(book, setting))]
     if file is not None:
         return lines
     if not setting.obeys_rules:
@@ -77,7 +78,11 @@ def _checked(setting: Setting, file: Path | None) -> list[str]:
 
 
 def _settings_checked(settings: Settings, setting: Setting) -> list[str]:
-    cautions = (*key_cautions(Path(settings.file), setting.environ), *provider_cautions(settings, setting.registry))
+    cautions = (
+        *key_cautions(Path(settings.file), setting.environ),
+        *provider_cautions(settings, setting.registry),
+        *fallback_cautions.of_settings(settings, setting),
+    )
     return [*(f"warning: {line}" for line in cautions), *settings_report(settings)]
 
 
@@ -170,9 +175,9 @@ def explained(request: AgentRequest, book: RuleBook, setting: Setting, calibrati
         assert isinstance(made, Decision), "everything was counted"
         decision = made
     features = None if isinstance(seen, Unreadable) else seen.features
-    targets = line_up(decision.route, request, features, providers, setting.pin)
-    legs = tuple(_leg(request, seen, decision, target, setting) for target in targets)
-    return explain(book, request, seen, calibration, legs)
+    chain = lined_up(decision.route, request, features, providers, setting.pin)
+    legs = tuple(_leg(request, seen, decision, target, setting) for target in chain.targets)
+    return explain(book, request, seen, calibration, legs, chain.skipped)
 
 
 def _leg(request: AgentRequest, seen: Peek | Unreadable, decision: Decision, target: Target, setting: Setting) -> Leg:

@@ -14,18 +14,22 @@ from ringlet_mitm.rules.conditions import CONDITIONS
 from ringlet_mitm.rules.document import Document, KeyPath
 from ringlet_mitm.rules.errors import ConfigError, nearest
 from ringlet_mitm.rules.matching import COMBINATORS, MATCH_KEYS
+from ringlet_mitm.rules.policies import POLICY_KEYS
 
 UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
 # Raised by our own validators, with the words to print.
 OWN_WORDS = frozenset({"provider", "empty_match", "spelled_twice"})
 SAID = {
     "missing": "is missing",
+    "int_type": "has to be a whole number",
     "string_type": "has to be text in quotes",
     "string_too_short": "is empty",
     "dataclass_type": "has to be a table",
     "no_table": "has to be a table of conditions",
 }
+ROUTE_KEYS = ("to", "model", "fallback", *POLICY_KEYS)
 SAID_AT: dict[tuple[str, str], str] = {
+    ("tuple_type", "fallback"): 'has to be a list of what `to` takes, as in fallback = ["openrouter"]',
     ("tuple_type", "rule"): "has to be written as [[rule]], with double brackets",
     ("missing", "match"): "is missing; `match = { always = true }` takes every request",
     ("missing", "to"): 'is missing: a provider, or "passthrough" for the host that the agent asked for',
@@ -34,7 +38,7 @@ SAID_AT: dict[tuple[str, str], str] = {
 
 def complaint(details: ErrorDetails, document: Document) -> ConfigError:
     """One finding as an error. `document` is the one that was validated."""
-    path = _as_written(details["loc"], document)
+    path = as_written(details["loc"], document)
     kind = details["type"]
     if kind in UNKNOWN_KEY:
         return _unknown_key(path, document)
@@ -43,8 +47,8 @@ def complaint(details: ErrorDetails, document: Document) -> ConfigError:
     return document.error(path, _words(kind, details))
 
 
-def _as_written(loc: tuple[int | str, ...], document: Document) -> KeyPath:
-    """pydantic knows conditions by their kebab-case names; the file may have the other spelling."""
+def as_written(loc: tuple[int | str, ...], document: Document) -> KeyPath:
+    """A place in the file's own spelling; pydantic knows conditions and keys by their kebab-case names."""
     path: KeyPath = ()
     for step in loc:
         if step == "[key]":
@@ -63,7 +67,10 @@ def _unknown_key(path: KeyPath, document: Document) -> ConfigError:
         return document.error(path, message, found)
     if parents == ["rule"] and word in MATCH_KEYS:
         return document.error(path, f"belongs inside the rule's match = {{ {word} = … }}")
-    known = {"": ("rule", "default"), "rule": ("name", "match", "to", "model"), "default": ("to", "model")}
+    other = (*path[:-1], str(path[-1]).replace("_", "-") if "_" in str(path[-1]) else str(path[-1]).replace("-", "_"))
+    if other != path and other in document.lines:
+        return document.error(path, f"stands here twice, also as '{other[-1]}'")
+    known = {"": ("rule", "default"), "rule": ("name", "match", *ROUTE_KEYS), "default": ROUTE_KEYS}
     keys = known[parents[0] if parents else ""]
     found = nearest(word, keys)
     return document.error(path, "unknown key" if found else f"unknown key; there are {', '.join(keys)}", found)

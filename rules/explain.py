@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from ringlet_mitm.rules.conditions import FACTS, INPUT_TOKENS, Truth
 from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.peek import AgentRequest, Peek, RequestFeatures, Unreadable
+from ringlet_mitm.rules.policy_words import chain_words, patience_words, policy_dict
 from ringlet_mitm.rules.redaction import masked_url
 from ringlet_mitm.rules.routing import Decision, Estimate, Verdict, decide, decide_unreadable, estimate, verdicts
 from ringlet_mitm.rules.rulebook import RuleBook
@@ -86,7 +87,7 @@ class Explanation:
     """Why a request goes where it goes.
 
     For a body that cannot be read `features` and `tokens` are None and `why` says what the matter was. `decision` is
-    None where an exact count is needed that nobody has made.
+    None where an exact count is needed that nobody has made. `skipped` says why fallbacks are not among the `legs`.
     """
 
     book: RuleBook
@@ -98,6 +99,7 @@ class Explanation:
     verdicts: tuple[Verdict, ...]
     decision: Decision | None
     legs: tuple[Leg, ...]
+    skipped: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """For a terminal; a blank line between the parts."""
@@ -116,6 +118,9 @@ class Explanation:
             },
             "file": self.book.file,
             "decision": self._decision_dict(),
+            "policy": policy_dict(self.decision.policy) if self.decision else None,
+            "chain": [_link_dict(leg) for leg in self.legs],
+            "skipped": list(self.skipped),
             "rewrite": [_leg_dict(leg, self.request) for leg in self.legs],
         }
 
@@ -153,6 +158,11 @@ class Explanation:
             yield "no decision: the exact token count is needed"
         else:
             yield f"decision: {self.decision.label}"
+            others = chain_words([leg.target for leg in self.legs])
+            patience = patience_words(self.decision.policy, each=bool(others))
+            when = "then, if it fails" if others else "if it fails"
+            yield f"  {when}: {'; '.join(filter(None, (others, *patience)))}"
+            yield from (f"  left out: {why}" for why in self.skipped)
 
     def _leg(self, leg: Leg) -> Iterator[str]:
         first = leg is self.legs[0]
@@ -213,11 +223,16 @@ class Explanation:
 
 
 def explain(
-    book: RuleBook, request: AgentRequest, seen: Peek | Unreadable, calibration: Calibration, legs: tuple[Leg, ...]
+    book: RuleBook,
+    request: AgentRequest,
+    seen: Peek | Unreadable,
+    calibration: Calibration,
+    legs: tuple[Leg, ...],
+    skipped: tuple[str, ...] = (),
 ) -> Explanation:
     """Why `request` goes where it goes; `legs` are the targets of the decision, each with what would be sent."""
     if isinstance(seen, Unreadable):
-        return Explanation(book, request, None, seen.why, None, False, (), decide_unreadable(book), legs)
+        return Explanation(book, request, None, seen.why, None, False, (), decide_unreadable(book), legs, skipped)
     features = seen.features
     made = decide(book, features, calibration)
     return Explanation(
@@ -230,6 +245,7 @@ def explain(
         verdicts=verdicts(book, features, calibration),
         decision=made if isinstance(made, Decision) else None,
         legs=legs,
+        skipped=skipped,
     )
 
 
@@ -292,6 +308,15 @@ def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def _link_dict(leg: Leg) -> dict[str, Any]:
+    target = leg.target
+    return {"provider": target.provider, "model": target.model, "as_asked": target.as_asked, "key": _key_label(leg)}
+
+
+def _key_label(leg: Leg) -> str | None:
+    return leg.key_place or (leg.target.key_ref.label if leg.target.key_ref else None)
+
+
 def _leg_dict(leg: Leg, request: AgentRequest) -> dict[str, Any]:
     return {
         "provider": leg.target.provider,
@@ -303,7 +328,7 @@ def _leg_dict(leg: Leg, request: AgentRequest) -> dict[str, Any]:
         "translated": leg.sent is not None and leg.sent.translated,
         "losses": [{"what": loss.what, "why": loss.why} for loss in leg.sent.losses] if leg.sent else [],
         "credentials": leg.credentials if leg.sent else None,
-        "key": leg.key_place or (leg.target.key_ref.label if leg.target.key_ref else None),
+        "key": _key_label(leg),
         "key_is_set": leg.key_is_set,
         "refusal": leg.refusal or None,
     }

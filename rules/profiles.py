@@ -19,6 +19,7 @@ from ringlet_mitm.rules.document import Document
 from ringlet_mitm.rules.errors import ConfigError, UsageError, nearest
 from ringlet_mitm.rules.home import Home
 from ringlet_mitm.rules.own_models import OwnModel, as_toml, provider_files, read_models
+from ringlet_mitm.rules.policies import MOST, PolicyKeys, Whole, out_of_range
 from ringlet_mitm.rules.provider_files import VARIABLE
 from ringlet_mitm.rules.targets import ProfilePin
 from ringlet_mitm.rules.validated import validated
@@ -40,6 +41,8 @@ class Profile:
     intercept: hosts to decrypt besides the ones known as LLM hosts.
     capture: what of a request may be kept besides its row: nothing, metadata, or bodies.
     key_env: variables that hold this profile's own keys, by provider: two profiles, two accounts of one provider.
+    fallback: what is tried when a provider fails, for rules that do not say it themselves.
+    retries, backoff_ms, timeout_…_ms: how patiently, for rules that do not say it.
     """
 
     name: str = "default"
@@ -52,6 +55,18 @@ class Profile:
     intercept: tuple[str, ...] = ()
     capture: Literal["none", "metadata", "bodies"] = "metadata"
     key_env: Mapping[str, str] = field(default_factory=dict)
+    fallback: tuple[str, ...] = ()
+    retries: Whole | None = None
+    backoff_ms: Whole | None = None
+    timeout_connect_ms: Whole | None = None
+    timeout_first_byte_ms: Whole | None = None
+    timeout_idle_ms: Whole | None = None
+    timeout_total_ms: Whole | None = None
+
+    @property
+    def patience(self) -> PolicyKeys:
+        """What it says of patience."""
+        return PolicyKeys(**{name: getattr(self, name) for name in MOST})
 
     @property
     def pin(self) -> ProfilePin:
@@ -92,6 +107,8 @@ def read_profile(text: str, file: str, name: str) -> Profile:
     profile, _ = validated(Profile, _ADAPTER, document)
     if not 0 <= profile.port <= 65535:
         raise document.error(("port",), "has to be a port, 0 to 65535")
+    for key, message in out_of_range(profile.patience):
+        raise document.error((_as_spelled(key, document),), message)
     for provider, variable in profile.key_env.items():
         if not VARIABLE.fullmatch(variable):
             raise document.error(("key-env", provider), "has to be the name of a variable; keys are never in this file")
@@ -183,6 +200,11 @@ def _as_toml(profile: Profile) -> dict[str, Any]:
         if item.name == "port" or (item.name != "name" and value != getattr(default, item.name)):
             shown[item.name.replace("_", "-")] = list(value) if isinstance(value, tuple) else value
     return shown
+
+
+def _as_spelled(key: str, document: Document) -> str:
+    kebab = key.replace("_", "-")
+    return kebab if kebab in document.data else key
 
 
 def _renamed(profile: Profile, name: str) -> Profile:

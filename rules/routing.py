@@ -9,13 +9,14 @@ threshold that lies between the bounds known from the byte length. Who asked cou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal
 
 from ringlet_mitm.rules.conditions import UNKNOWN, Cost, Term, Truth
 from ringlet_mitm.rules.matching import AnyOf, Match, Node, Not, compiled, walk
 from ringlet_mitm.rules.peek import RequestFeatures
+from ringlet_mitm.rules.reliability import Policy
 from ringlet_mitm.rules.rulebook import Default, Route, Rule, RuleBook
 from ringlet_mitm.rules.tokens import Calibration
 
@@ -49,6 +50,7 @@ class Decision:
 
     `estimate` is the estimated number of input tokens, None where nobody had to count; `ratio` is the one that it was
     (or would have been) made with. Both are recorded: a backtest could not repeat the decision without them.
+    `policy` is how patiently the route and its fallbacks are tried.
     """
 
     label: str
@@ -56,6 +58,7 @@ class Decision:
     route: Route
     estimate: int | None
     ratio: float
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def decide(book: RuleBook, features: RequestFeatures, calibration: Calibration) 
     known = None if tokens.counted is None else low
     if taken is None:
         return _by_default(book.default, known, tokens.ratio)
-    return Decision(taken.label, taken.index, taken.route, known, tokens.ratio)
+    return Decision(taken.label, taken.index, taken.route, known, tokens.ratio, taken.policy)
 
 
 def decide_unreadable(book: RuleBook) -> Decision:
@@ -109,7 +112,7 @@ def decide_unreadable(book: RuleBook) -> Decision:
 
 
 def _by_default(default: Default, known: int | None, ratio: float) -> Decision:
-    return Decision(default.label, None, default.route, known, ratio)
+    return Decision(default.label, None, default.route, known, ratio, default.policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,82 +1,38 @@
 """`routing.toml` as a `RuleBook`: read once, checked as a whole, then only asked.
 
-The dataclasses are what pydantic validates into; a rule's place, label and compiled test are added when the book is
-put together.
+What the file says is read in routing_file.py. Here each rule gets its place, its label, its compiled test, and what
+holds for it where it says nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import PurePath
-from typing import Annotated, ClassVar
+from typing import Any
 
-from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError
-
-from ringlet_mitm.rules.complaints import complaint
-from ringlet_mitm.rules.conditions import Cost, Term, Test, Text
-from ringlet_mitm.rules.document import Document, KeyPath
-from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.conditions import Cost, Term, Test
+from ringlet_mitm.rules.document import Document
 from ringlet_mitm.rules.hints import hinted
 from ringlet_mitm.rules.matching import Match, compiled, walk, words
 from ringlet_mitm.rules.naming import ProviderNames
-from ringlet_mitm.rules.routes import Route, route_of
+from ringlet_mitm.rules.policies import NOTHING_USUAL, Usual, policy_of
+from ringlet_mitm.rules.reliability import Policy
+from ringlet_mitm.rules.routes import Route, with_fallback
+from ringlet_mitm.rules.routing_file import DEFAULT, DefaultKeys, RouteKeys, RoutingFile, RuleKeys, read_routing
 from ringlet_mitm.rules.settings import NO_SETTINGS, ModelRoute, Settings
 
 __all__ = ["Default", "Route", "Rule", "RuleBook", "RuleKeys", "load_rulebook"]
-
-DEFAULT = "default"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleKeys:
-    """The keys of a `[[rule]]`."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    match: Match
-    to: Annotated[Route, PlainValidator(route_of)]
-    model: Text | None = None
-    name: Text | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Default:
-    """The keys of `[default]`."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    to: Annotated[Route, PlainValidator(route_of)]
-    model: Text | None = None
-
-    @property
-    def route(self) -> Route:
-        """Provider and model."""
-        return _with_model(self.to, self.model)
-
-    @property
-    def label(self) -> str:
-        """What rows and reports call it."""
-        return f"{DEFAULT} → {self.to.name}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutingFile:
-    """The keys of the file."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    rule: tuple[RuleKeys, ...] = ()
-    default: Default | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(RuleKeys):
     """A rule at its place in a book. `index` counts from 0; `label` is unlike any other's in the book.
 
-    `file` is the one that it stands in: a routing.toml, or the config.toml for a route by model name.
+    `file` is the one that it stands in: a routing.toml, or the config.toml for a route by model name. `route` and
+    `policy` are what comes of its keys and of what holds where it says nothing.
     """
 
     index: int
@@ -84,7 +40,21 @@ class Rule(RuleKeys):
     file: str
     line: int | None
     route: Route
+    policy: Policy = field(default_factory=Policy)
     test: Test = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Default(DefaultKeys):
+    """Where everything goes that no rule takes; `route` and `policy` as in a rule."""
+
+    route: Route
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def label(self) -> str:
+        """What rows and reports call it."""
+        return f"{DEFAULT} → {self.to.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,36 +90,31 @@ class RuleBook:
         return f"line {line}" if file == self.file else f"line {line} of {PurePath(file).name}"
 
 
-_ROUTING_FILE: TypeAdapter[RoutingFile] = TypeAdapter(RoutingFile)
-
-
 def load_rulebook(
     text: str,
     file: str,
     providers: ProviderNames,
     default_provider: str | None = None,
     settings: Settings = NO_SETTINGS,
+    usual: Usual = NOTHING_USUAL,
 ) -> RuleBook:
     """Read and check the text of a routing file; `file` is its name in messages.
 
     The routes of `settings` come after its rules. Where the text has no `[default]`, requests that nothing takes go to
-    `default_provider` (the profile's), else to that of `settings`, else they pass through.
+    `default_provider` (the profile's), else to that of `settings`, else they pass through. `usual` is what the profile
+    says for rules that say nothing of it.
     Raises ConfigError for the first problem by line; its `others` are the rest.
     """
     document = Document.parse(text, file)
-    try:
-        said = _ROUTING_FILE.validate_python(document.data, context=providers)
-    except ValidationError as error:
-        raise _first_of(complaint(details, document) for details in error.errors(include_url=False)) from None
-    problems = list(_contradictions(said, document))
-    if problems:
-        raise _first_of(problems)
+    said = read_routing(document, providers)
     labels = _labels(said.rule)
     own = tuple(_placed(keys, index, labels[index], document) for index, keys in enumerate(said.rule))
     default, default_line, default_file = _default(said, document, default_provider, providers, settings)
     return RuleBook(
-        rules=(*own, *_model_rules(settings, labels)),
-        default=default,
+        rules=tuple(
+            replace(rule, **_settled(rule, usual, settings)) for rule in (*own, *_model_rules(settings, labels))
+        ),
+        default=replace(default, **_settled(default, usual, settings)),
         default_line=default_line,
         default_file=default_file,
         file=file,
@@ -162,8 +127,20 @@ def _counts_tokens(match: Match) -> bool:
     return any(isinstance(node, Term) and node.cost is Cost.TOKENS for _, node in walk(match))
 
 
-def _with_model(route: Route, model: str | None) -> Route:
-    return route if model is None else replace(route, model=model)
+def _settled(one: Rule | Default, usual: Usual, settings: Settings) -> dict[str, Any]:
+    """The route and policy of a rule or default, with what it says itself before what holds for all."""
+    return {
+        "route": with_fallback(one.route, one.fallback, usual.fallback),
+        "policy": policy_of(one, usual.patience, settings.reliability.policy_keys),
+    }
+
+
+def _route(keys: RouteKeys) -> Route:
+    return keys.to if keys.model is None else replace(keys.to, model=keys.model)
+
+
+def _said(keys: RouteKeys) -> dict[str, Any]:
+    return {item.name: getattr(keys, item.name) for item in fields(keys)}
 
 
 def _default(
@@ -171,14 +148,18 @@ def _default(
 ) -> tuple[Default, int | None, str]:
     """Where everything else goes, and the line and file that say so."""
     if said.default is not None:
-        return said.default, document.line_of((DEFAULT,)), document.file
+        return _as_default(said.default), document.line_of((DEFAULT,)), document.file
     if profiles is not None:
         named = providers.get(profiles)
-        return Default(to=Route(named.provider_id if named else profiles)), None, ""
+        return _as_default(DefaultKeys(to=Route(named.provider_id if named else profiles))), None, ""
     if settings.default_provider is not None:
-        to = Route(settings.default_provider)
-        return Default(to=to, model=settings.default_model), settings.default_line, settings.file
-    return Default(to=Route()), None, ""
+        keys = DefaultKeys(to=Route(settings.default_provider), model=settings.default_model)
+        return _as_default(keys), settings.default_line, settings.file
+    return _as_default(DefaultKeys(to=Route())), None, ""
+
+
+def _as_default(keys: DefaultKeys) -> Default:
+    return Default(**_said(keys), route=_route(keys))
 
 
 def _model_rules(settings: Settings, taken: tuple[str, ...]) -> Iterable[Rule]:
@@ -212,15 +193,12 @@ def _model_rule(route: ModelRoute, file: str, index: int, label: str) -> Rule:
 
 def _placed(keys: RuleKeys, index: int, label: str, document: Document) -> Rule:
     return Rule(
-        match=keys.match,
-        to=keys.to,
-        model=keys.model,
-        name=keys.name,
+        **_said(keys),
         index=index,
         label=label,
         file=document.file,
         line=document.line_of(("rule", index)),
-        route=_with_model(keys.to, keys.model),
+        route=_route(keys),
         test=compiled(keys.match),
     )
 
@@ -246,33 +224,3 @@ def _retold(labels: list[str], rules: tuple[RuleKeys, ...], tell: Callable[[int,
 
 def _label(keys: RuleKeys, *, detail: bool) -> str:
     return f"{keys.name or words(keys.match, detail)} → {keys.to.name}"
-
-
-def _contradictions(said: RoutingFile, document: Document) -> Iterable[ConfigError]:
-    """What each key alone does not show."""
-    seen: dict[str, int | None] = {DEFAULT: None}
-    for index, keys in enumerate(said.rule):
-        path: KeyPath = ("rule", index)
-        if keys.model is not None and keys.to.model is not None:
-            yield document.error((*path, "model"), f"the model is already in `to` ('{keys.to.model}'); say it once")
-        if keys.name is None:
-            continue
-        if keys.name == DEFAULT:
-            yield document.error(
-                (*path, "name"), "'default' is what requests are counted under that no rule takes; choose another"
-            )
-        elif keys.name in seen:
-            yield document.error(
-                (*path, "name"), f"'{keys.name}' is already the name of the rule in line {seen[keys.name]}"
-            )
-        seen[keys.name] = document.line_of(path)
-    if said.default is not None and said.default.model is not None and said.default.to.model is not None:
-        yield document.error(
-            (DEFAULT, "model"), f"the model is already in `to` ('{said.default.to.model}'); say it once"
-        )
-
-
-def _first_of(problems: Iterable[ConfigError]) -> ConfigError:
-    first, *others = sorted(problems, key=lambda problem: problem.line or 0)
-    first.others = tuple(others)
-    return first

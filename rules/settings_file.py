@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import Strict, TypeAdapter
+from pydantic import TypeAdapter
 
 from ringlet_mitm.rules.conditions import Text
 from ringlet_mitm.rules.document import Document, KeyPath
@@ -22,15 +22,12 @@ from ringlet_mitm.rules.home import Home
 from ringlet_mitm.rules.interpolation import interpolated, variables
 from ringlet_mitm.rules.keys import KeyRef, edition_of
 from ringlet_mitm.rules.naming import ProviderNames, canonical
+from ringlet_mitm.rules.policies import MOST_BACKOFF_MS, MOST_RETRIES, TimeoutKeys, Whole, out_of_range
 from ringlet_mitm.rules.settings import ModelRoute, Reliability, Settings
 from ringlet_mitm.rules.strangers import strangers
 from ringlet_mitm.rules.validated import validated
 
-Number = Annotated[int, Strict()]
 T = TypeVar("T")
-# More than anybody waits for: the wait doubles up to 10 s, so twenty retries take three minutes.
-MOST_RETRIES = 20
-MOST_BACKOFF_MS = 10_000
 BY_URL = ("custom:", "anthropic-custom:")
 
 
@@ -57,11 +54,11 @@ class RouteKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class ReliabilityKeys:
+class ReliabilityKeys(TimeoutKeys):
     """The keys of `[reliability]`."""
 
-    provider_retries: Number = Reliability().provider_retries
-    provider_backoff_ms: Number = Reliability().provider_backoff_ms
+    provider_retries: Whole = Reliability().provider_retries
+    provider_backoff_ms: Whole = Reliability().provider_backoff_ms
     fallback_providers: tuple[Text, ...] = ()
     api_keys: tuple[Text, ...] = ()
     model_fallbacks: dict[Text, tuple[Text, ...]] = field(default_factory=dict)
@@ -167,12 +164,15 @@ class _Reading:
             return None
         self._range(keys.provider_retries, MOST_RETRIES, (*path, "provider_retries"))
         self._range(keys.provider_backoff_ms, MOST_BACKOFF_MS, (*path, "provider_backoff_ms"))
+        for name, message in out_of_range(keys):
+            self._wrong((*path, name), message)
         return Reliability(
             provider_retries=keys.provider_retries,
             provider_backoff_ms=keys.provider_backoff_ms,
             fallback_providers=self._fallbacks(keys.fallback_providers, (*path, "fallback_providers")),
             api_keys=tuple(filter(None, self._each(self._key, keys.api_keys, (*path, "api_keys")))),
             model_fallbacks=self._model_fallbacks(keys.model_fallbacks, (*path, "model_fallbacks")),
+            **{item.name: getattr(keys, item.name) for item in fields(TimeoutKeys)},
         )
 
     def _fallbacks(self, names: tuple[str, ...], path: KeyPath) -> tuple[str, ...]:

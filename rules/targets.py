@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ringlet_mitm.rules.demands import Demands
+from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.keys import KeyRef
+from ringlet_mitm.rules.model_fallbacks import listed, places_of
 from ringlet_mitm.rules.peek import AgentRequest, Headers, RequestFeatures
 from ringlet_mitm.rules.provider_files import SHAPE_DEFAULTS
 from ringlet_mitm.rules.providers import Endpoint, ProviderCapabilities, ProviderRegistry, ProviderSpec
 from ringlet_mitm.rules.routes import Route
 from ringlet_mitm.rules.shapes import WireFormat
+
+# However many fallbacks and keys there are: an agent does not wait for more.
+MOST_TARGETS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,25 @@ class ProfilePin:
     """What a profile fixes: the model of its provider, and the variables that hold its own keys, by provider.
 
     `provider` is None in a profile that passes everything through; its model then goes for the host that was asked.
-    `shared_keys` are those of config.toml, by the id of their provider; the profile's own go first.
+    `shared_keys` are those of config.toml, by the id of their provider; the profile's own go first. So are
+    `further_keys`, to take in turn, and what is tried when a provider fails, as far as the profile obeys it.
     """
 
     provider: str | None = None
     model: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
     shared_keys: Mapping[str, KeyRef] = field(default_factory=dict)
+    further_keys: Mapping[str, tuple[KeyRef, ...]] = field(default_factory=dict)
+    model_fallbacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fallback_providers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """A chain of targets, and why other fallbacks are not in it."""
+
+    targets: tuple[Target, ...]
+    skipped: tuple[str, ...] = ()
 
 
 def line_up(
@@ -59,22 +76,85 @@ def line_up(
     registry: ProviderRegistry,
     pin: ProfilePin | None = None,
 ) -> tuple[Target, ...]:
-    """The targets of a route, the first to be tried first.
+    """The targets of a route, the first to be tried first; settings.py says in which order.
 
     A route without a provider, and one to the very provider that was asked in a format it speaks, stay at the host
     asked. Where a target speaks other formats only, its `format` differs from the request's, and the caller has to
-    translate or refuse.
+    translate or refuse. Raises ConfigError where the first cannot be used.
     """
+    return lined_up(route, request, features, registry, pin).targets
+
+
+def lined_up(
+    route: Route,
+    request: AgentRequest,
+    features: RequestFeatures | None,
+    registry: ProviderRegistry,
+    pin: ProfilePin | None = None,
+) -> Lineup:
+    """The same, with what was left out and why."""
     requested = features.model if features else ""
     pin = pin or ProfilePin()
-    targets = (_target(step, request, requested, registry, pin) for step in _steps(route))
-    return tuple(_for_turn(target, features, registry) for target in targets)
+    first = _target(route, request, requested, registry, pin)
+    chain: list[Target] = []
+    skipped: dict[str, None] = {}
+    _append(chain, _with_further_keys(first, route, request, registry, pin))
+    for step in _after(route, first, requested, registry, pin):
+        if len(chain) == MOST_TARGETS:
+            break
+        if isinstance(step, str):
+            skipped[step] = None
+            continue
+        try:
+            target = _target(step, request, requested, registry, pin)
+        except ConfigError as error:
+            skipped[str(error)] = None
+            continue
+        _append(chain, _with_further_keys(target, step, request, registry, pin))
+    return Lineup(tuple(_for_turn(target, features, registry) for target in chain), tuple(skipped))
 
 
-def _steps(route: Route) -> Iterator[Route]:
-    yield route
-    for other in route.fallback:
-        yield from _steps(other)
+def _append(chain: list[Target], targets: Iterable[Target]) -> None:
+    """Each that is not in the chain yet, as long as there is room."""
+    for target in targets:
+        if target not in chain and len(chain) < MOST_TARGETS:
+            chain.append(target)
+
+
+def _after(
+    route: Route, first: Target, requested: str, registry: ProviderRegistry, pin: ProfilePin
+) -> Iterator[Route | str]:
+    """What is tried when `first`, which `route` leads to, and its keys have failed; words for what cannot be."""
+    yield from _steps(route.fallback)
+    if route.alone:
+        return
+    spec = registry.get(first.provider)
+    for model in listed(pin.model_fallbacks, requested, first.model, first.provider):
+        places = tuple(places_of(model, route, spec, registry))
+        yield from places or (f"provider '{first.provider}' has no model '{model}'; write it as PROVIDER/{model}",)
+    if not route.fallback:
+        yield from (Route(name) for name in pin.fallback_providers if name != first.provider)
+
+
+def _steps(routes: Iterable[Route]) -> Iterator[Route]:
+    for route in routes:
+        yield route
+        yield from _steps(route.fallback)
+
+
+def _with_further_keys(
+    target: Target, route: Route, request: AgentRequest, registry: ProviderRegistry, pin: ProfilePin
+) -> Iterator[Target]:
+    """`target`, and the same with each further key of its provider.
+
+    Not where the profile has a key of its own, which is another account, nor for what passes through on the agent's.
+    """
+    yield target
+    spec = registry.get(target.provider)
+    if spec is None or _profiles_key(spec, registry, pin) or (route.provider is None and not request.direct):
+        return
+    for key in pin.further_keys.get(spec.provider_id, ()):
+        yield _elsewhere(request, spec, target.model, key)
 
 
 def _target(route: Route, request: AgentRequest, requested: str, registry: ProviderRegistry, pin: ProfilePin) -> Target:
@@ -111,10 +191,15 @@ def _own_key(route: Route, spec: ProviderSpec, registry: ProviderRegistry, pin: 
     One account a profile goes before one a route, and that before one for all. What passes through was sent to nobody:
     only the profile's own key takes the place of the agent's there.
     """
-    own = next((name for provider, name in pin.keys.items() if _is(spec, registry.get(provider))), None)
+    own = _profiles_key(spec, registry, pin)
     if own is not None:
-        return KeyRef((own,))
+        return own
     return None if route.provider is None else route.key or pin.shared_keys.get(spec.provider_id)
+
+
+def _profiles_key(spec: ProviderSpec, registry: ProviderRegistry, pin: ProfilePin) -> KeyRef | None:
+    variables = (name for provider, name in pin.keys.items() if _is(spec, registry.get(provider)))
+    return next((KeyRef((name,)) for name in variables), None)
 
 
 def _is(spec: ProviderSpec, other: ProviderSpec | None) -> bool:

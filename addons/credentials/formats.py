@@ -88,6 +88,8 @@ def configured(book: RuleBook, pin: ProfilePin | None) -> Iterator[tuple[str, Ke
         yield pin.provider, None
     if pin is not None:
         yield from pin.shared_keys.items()
+        yield from ((provider_id, key) for provider_id, keys in pin.further_keys.items() for key in keys)
+        yield from ((provider_id, None) for provider_id in pin.fallback_providers)
         yield from ((provider_id, KeyRef((variable,))) for provider_id, variable in pin.keys.items())
 
 

@@ -85,7 +85,7 @@ def on_wire(request: AgentRequest, outbound: Outbound, arrived: bytes) -> http.R
     flow = tflow.tflow()
     flow.request = http.Request.make("POST", f"https://{request.host}{request.path}", b"", request.headers)
     flow.request.raw_content = arrived
-    apply(flow.request, outbound)
+    apply(flow.request, outbound, flow.request.raw_content or b"")
     return flow.request
 
 

@@ -156,7 +156,8 @@ def test_what_cannot_be_unpacked_passes_unread_and_is_no_failure(encoding: str) 
 def test_the_row_is_there_before_the_bytes_that_end_a_stream(said: Said) -> None:
     ran = Ran(said.format, [said.body[:-1]], end=False)
     assert not ran.readings
-    assert ran.relay(said.body[-1:]) == [said.body[-1:]]
+    out = b"".join(ran.relay(said.body[-1:]))
+    assert out and said.body.endswith(out)
     assert len(ran.readings) == 1
     ran.relay(b"")
     assert ran.reading.complete

@@ -30,7 +30,7 @@ def asked(version: str = "HTTP/1.1", headers: Headers = (), content: bytes = BOD
 
 
 def applied(request: http.Request, out: Outbound) -> dict[str, list[str]]:
-    apply(request, out)
+    apply(request, out, request.raw_content or b"")
     return {name.lower(): request.headers.get_all(name) for name in request.headers}
 
 
@@ -65,7 +65,7 @@ def test_the_authority_names_the_port_where_it_is_not_the_usual_one(
 ) -> None:
     old, new = asked(), asked("HTTP/2.0")
     assert applied(old, outbound(host=host, port=port, scheme=scheme))["host"] == [authority]
-    apply(new, outbound(host=host, port=port, scheme=scheme))
+    apply(new, outbound(host=host, port=port, scheme=scheme), b"")
     assert (new.authority, new.host, old.host) == (authority, host, host)
 
 
@@ -114,13 +114,14 @@ def test_no_compression_is_asked_for_and_it_is_said_once() -> None:
 def test_the_other_headers_keep_their_order_spelling_and_repetitions() -> None:
     said: Headers = ((b"X-B", b"1"), (b"x-a", b"2"), (b"X-B", b"3"), (b"X-Latin", b"\xe9"))
     request = asked()
-    apply(request, outbound(said))
+    apply(request, outbound(said), request.raw_content or b"")
     assert request.headers.fields[-4:] == said
 
 
 def test_the_head_on_the_wire() -> None:
     request = asked(headers=((b"host", b"api.anthropic.com"), (b"content-length", b"13")))
-    apply(request, outbound(((b"content-type", b"application/json"), (b"authorization", b"Bearer k"))))
+    headers = ((b"content-type", b"application/json"), (b"authorization", b"Bearer k"))
+    apply(request, outbound(headers), request.raw_content or b"")
     assert http1.assemble_request_head(request) == (
         b"POST /openai/v1/chat/completions?alt=sse HTTP/1.1\r\nHost: api.groq.com\r\ncontent-length: 18\r\n"
         b"accept-encoding: identity\r\ncontent-type: application/json\r\nauthorization: Bearer k\r\n\r\n"
@@ -130,5 +131,5 @@ def test_the_head_on_the_wire() -> None:
 def test_a_path_with_bytes_that_are_not_utf8_arrives_as_it_was() -> None:
     request = asked()
     path = b"/v1/messages?x=\xff".decode("utf-8", "surrogateescape")
-    apply(request, Outbound("POST", "https", "h", 443, path, (), b""))
+    apply(request, Outbound("POST", "https", "h", 443, path, (), b""), b"")
     assert request.data.path == b"/v1/messages?x=\xff"

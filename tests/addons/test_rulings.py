@@ -124,6 +124,18 @@ def test_settings_for_all_profiles_are_read(home: Home) -> None:
     assert ruling.pin.shared_keys == {"openrouter": ruling.settings.api_key}
 
 
+def test_what_is_tried_when_a_provider_fails_is_read(home: Home) -> None:
+    said = '[reliability]\nprovider_retries = 5\nfallback_providers = ["groq"]\napi_keys = ["${K}"]\n'
+    home.config_file.write_text(CONFIG + said)
+    write(home, f"{RULE}retries = 1\n")
+    ruling = files(home, fallback=("minimax",), timeout_idle_ms=9).load()
+    assert [rule.policy.retries for rule in ruling.book.rules] == [1, 5]
+    assert {rule.policy.timeouts.idle_ms for rule in ruling.book.rules} == {9}
+    assert ruling.book.default.route.fallback == (Route("minimax"),)
+    assert ruling.pin is not None
+    assert (ruling.pin.fallback_providers, set(ruling.pin.further_keys)) == (("groq",), {"openrouter"})
+
+
 def test_a_profiles_model_is_asked_of_the_default_provider(home: Home) -> None:
     home.config_file.write_text(CONFIG)
     assert files(home, model="openai/gpt-5-mini").load().book.default.route == Route("openrouter", "openai/gpt-5-mini")

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from ringlet_mitm.cli import profiles
 from ringlet_mitm.rules.errors import ConfigError, UsageError
 from ringlet_mitm.rules.home import Home, home_of
-from ringlet_mitm.rules.profiles import Profile, list_profiles, load_profile
+from ringlet_mitm.rules.profiles import KEYS, Profile, list_profiles, load_profile
 
 
 @pytest.fixture
@@ -36,6 +36,21 @@ def test_create_writes_what_was_said(home: Home) -> None:
     assert load_profile(home, "work") == Profile("work", "claude", "anthropic", "claude-sonnet-4-5")
     assert "ringlet-mitm --profile work" in done.output
     assert str(home.routing_file("work")) in done.output
+
+
+def test_what_is_tried_and_how_patiently(home: Home) -> None:
+    call("create", "work", "--fallback", "groq/m", "--fallback", "claude", "--retries", "4", "--timeout-idle-ms", "9")
+    profile = load_profile(home, "work")
+    assert (profile.fallback, profile.retries, profile.timeout_idle_ms) == (("groq/m", "claude"), 4, 9)
+    call("set", "work", "--retries", "0")
+    assert load_profile(home, "work").retries == 0
+    call("set", "work", "--unset", "retries", "--unset", "fallback")
+    assert (load_profile(home, "work").retries, load_profile(home, "work").fallback) == (None, ())
+
+
+def test_every_key_of_a_profile_is_an_option() -> None:
+    options = {option for parameter in profiles.set_.params for option in parameter.opts}
+    assert {f"--{key}" for key in KEYS} <= options
 
 
 def test_create_takes_an_own_provider_from_its_file(home: Home) -> None:
@@ -69,6 +84,7 @@ def test_create_does_not_overwrite(home: Home) -> None:
     [
         (("--provider", "antropic"), "unknown provider 'antropic'; did you mean 'anthropic'?"),
         (("--agent", "claud"), "unknown agent 'claud'; did you mean 'claude'?"),
+        (("--fallback", "antropic/m"), "unknown provider 'antropic/m'; did you mean 'anthropic/m'?"),
         (("--agent", "zzz"), "unknown agent 'zzz'; there are claude, codex"),
         (("--key-env", "WORK_KEY"), "--key-env WORK_KEY: say for which provider, as in --key-env anthropic=WORK_KEY"),
     ],

@@ -255,10 +255,78 @@ def test_check_of_a_profile_checks_what_holds_for_all(home: Path, config: Path) 
     assert first == f"{plain(home)}: OK, 1 rule and 1 model route, everything else goes to openrouter, {model}"
 
 
-def test_check_says_that_reliability_is_not_obeyed_yet(home: Path, config: Path) -> None:
-    config.write_text(f"{CONFIG}[reliability]\nprovider_retries = 3\n")
-    last = run("check", "--profile", "plain").output.splitlines()[-1]
-    assert last == f"{config}:9: [reliability] is read and checked, but not obeyed yet"
+RELIABILITY = """[reliability]
+fallback_providers = ["anthropic", "groq"]
+api_keys = ["${ANTHROPIC_KEY}"]
+[reliability.model_fallbacks]
+"anthropic/claude-sonnet-4.6" = ["anthropic/claude-haiku-4.5", "openai/gpt-4o"]
+"""
+
+
+@pytest.mark.usefixtures("home")
+def test_check_counts_what_is_tried_and_warns_of_what_cannot_help(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text(f"{CONFIG}{RELIABILITY}")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-x")
+    *_, warning, last = run("check", "--profile", "plain").output.splitlines()
+    assert last.endswith("1 model route, 1 further key, fallbacks of 1 model, fallback to anthropic, then groq")
+    why = "a fallback that cannot help: the key of 'groq' is not set: GROQ_API_KEY or providers login groq"
+    assert warning == f"warning: {config}:9: {why}"
+    assert "not obeyed" not in run("check", "--profile", "plain").output
+
+
+@pytest.mark.usefixtures("home")
+def test_check_warns_of_other_providers_that_models_fall_back_to(config: Path) -> None:
+    config.write_text(CONFIG.replace('"openrouter"', '"groq"') + RELIABILITY)
+    found = [line for line in run("check", "--profile", "plain").output.splitlines() if "cannot help" in line]
+    assert [line.split("'")[1] for line in found] == ["anthropic", "anthropic", "openai"]
+
+
+def test_check_warns_of_a_rules_fallback(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    file = tmp_path / "r.toml"
+    fallback = 'fallback = ["groq/m", "openai", "passthrough", "cloudflare"]'
+    file.write_text(f'[[rule]]\nmatch.stream = true\nto = "anthropic"\n{fallback}\n[default]\nto = "groq"\n')
+    result = run("check", file)
+    assert result.exit_code == 0
+    first, second = result.output.splitlines()[1:]
+    assert first.startswith(f"warning: {file}:1: a fallback that cannot help: the key of 'groq' is not set")
+    assert second.startswith(f"warning: {file}:1: a fallback that cannot help: provider 'cloudflare' needs")
+
+
+def test_check_warns_of_keys_that_are_nobodys(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[reliability]\napi_keys = ["x"]\n')
+    file.chmod(0o600)
+    first, _ = run("check", file).output.splitlines()
+    said = 'reliability.api_keys are of no use without a provider: default_provider = "…"'
+    assert first == f"warning: {file}:1: {said}"
+
+
+def test_explain_shows_what_is_tried_and_how_patiently(work: Path) -> None:
+    work.write_text(
+        '[[rule]]\nmatch.always = true\nto = "minimax"\nretries = 1\ntimeout-total-ms = 90_000\n'
+        'fallback = ["groq/llama-3.3-70b-versatile", "cloudflare", "openrouter"]\n'
+    )
+    lines = run("explain", "-", "--profile", "work", stdin=json.dumps(BODY)).output.splitlines()
+    assert (
+        "  then, if it fails: groq/llama-3.3-70b-versatile, then openrouter/anthropic/claude-sonnet-4.5; "
+        "up to 1 retry each, 500 ms doubling; time-outs: 90 s in all"
+    ) in lines
+    assert any(line.startswith("  left out: provider 'cloudflare' needs") for line in lines)
+    said = explained("-", "--profile", "work", stdin=json.dumps(BODY))
+    assert [link["provider"] for link in said["chain"]] == ["minimax", "groq", "openrouter"]
+    assert (said["policy"]["retries"], said["policy"]["timeouts"]["total_ms"]) == (1, 90_000)
+
+
+def test_explain_obeys_the_profile_and_the_settings(home: Path, work: Path) -> None:
+    profile = Profile(name="work", provider="groq", fallback=("openrouter",), retries=0)
+    save_profile(home_of({"RINGLET_HOME": str(home)}), profile)
+    (home / "config.toml").write_text('[reliability]\nprovider_backoff_ms = 70\nfallback_providers = ["openai"]\n')
+    said = explained("-", "--profile", "work", stdin=json.dumps(BODY))
+    assert [link["provider"] for link in said["chain"]] == ["groq", "openrouter"]
+    assert (said["policy"]["retries"], said["policy"]["backoff_ms"]) == (0, 70)
 
 
 def test_check_warns_of_a_route_that_never_fires_and_of_keys(

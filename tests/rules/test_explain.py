@@ -123,6 +123,7 @@ rules in routing.toml
   default → anthropic: not needed (line 12)
 
 decision: input-tokens-lt+(stream|tools-gte) → minimax
+  if it fails: up to 2 retries, 500 ms doubling
 
 rewrite
   to           https://api.minimax.io/anthropic/v1/messages (instead of api.anthropic.com)
@@ -158,6 +159,31 @@ def test_what_comes_after_a_failure_is_told_as_that(explained: Any) -> None:
     legs = (Leg(MOVES, Sent("api.minimax.io")), Leg(STAYS, Sent("api.anthropic.com", keeps_credentials=True)))
     lines = explained(*legs, exact_tokens=1600).lines()
     assert [line for line in lines if line in ("rewrite", "if that fails")] == ["rewrite", "if that fails"]
+    said = "  then, if it fails: passthrough/claude-sonnet-4-5; up to 2 retries each, 500 ms doubling"
+    assert said in lines
+
+
+def test_a_fallback_that_is_left_out_is_said(explained: Any) -> None:
+    found = replace(explained(Leg(MOVES, Sent("api.minimax.io")), exact_tokens=1600), skipped=("it needs X",))
+    assert "  left out: it needs X" in found.lines()
+    assert found.as_dict()["skipped"] == ["it needs X"]
+
+
+def test_the_chain_and_the_policy_are_told_to_programs(explained: Any) -> None:
+    legs = (
+        Leg(MOVES, Sent("api.minimax.io"), key_place="env:MINIMAX_KEY"),
+        Leg(STAYS, Sent("api.anthropic.com", keeps_credentials=True)),
+    )
+    said = json.loads(json.dumps(explained(*legs, exact_tokens=1600).as_dict()))
+    assert said["chain"] == [
+        {"provider": "minimax", "model": "MiniMax-M2", "as_asked": False, "key": "env:MINIMAX_KEY"},
+        {"provider": "anthropic", "model": "claude-sonnet-4-5", "as_asked": True, "key": "env:ANTHROPIC_API_KEY"},
+    ]
+    assert (said["policy"]["retries"], said["policy"]["timeouts"]["connect_ms"]) == (2, 10_000)
+
+
+def test_without_a_decision_there_is_no_policy(explained: Any) -> None:
+    assert explained(bounds=(1000, 9000)).as_dict()["policy"] is None
 
 
 def test_the_default_takes_what_no_rule_takes(providers: Any, make_features: Any) -> None:

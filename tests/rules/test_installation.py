@@ -9,7 +9,9 @@ import pytest
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import Home, home_of
 from ringlet_mitm.rules.installation import load_installation
+from ringlet_mitm.rules.policies import NOTHING_USUAL, PolicyKeys
 from ringlet_mitm.rules.profiles import Profile
+from ringlet_mitm.rules.routes import Route
 
 MINE = 'name = "mine"\nshape = "openai"\nendpoint = "https://llm.example/v1"\n'
 CONFIG = 'default_provider = "mine"\ndefault_model = "m"\napi_key = "${K}"\napi_url = "https://moved.example/v1"\n'
@@ -56,3 +58,39 @@ def test_keys_hold_for_every_profile(home: Home) -> None:
     for profile in (Profile(), Profile(proxy="none", key_env={"groq": "G"})):
         pin = found.pin_for(profile)
         assert (pin.keys, pin.shared_keys) == (profile.key_env, found.settings.keys)
+        assert pin.further_keys == found.settings.further_keys
+
+
+RELIABILITY = """
+[reliability]
+provider_retries = 7
+api_keys = ["x"]
+fallback_providers = ["groq"]
+[reliability.model_fallbacks]
+a = ["b"]
+"""
+
+
+def test_a_profile_that_obeys_no_rules_is_as_patient_but_goes_nowhere_else(home: Home) -> None:
+    home.config_file.write_text(CONFIG + RELIABILITY)
+    found = load_installation(home, {})
+    obeying, free = Profile(), Profile(proxy="none")
+    assert [found.pin_for(one).fallback_providers for one in (obeying, free)] == [("groq",), ()]
+    assert [dict(found.pin_for(one).model_fallbacks) for one in (obeying, free)] == [{"a": ("b",)}, {}]
+    assert [len(found.pin_for(one).further_keys["mine"]) for one in (obeying, free)] == [1, 1]
+    assert [found.routing_for(one).reliability.provider_retries for one in (obeying, free)] == [7, 7]
+
+
+def test_what_a_profile_says_for_all_its_rules(home: Home) -> None:
+    found = load_installation(home, {})
+    usual = found.usual_for(Profile(fallback=("claude", "groq/m", "passthrough"), retries=0))
+    assert usual.fallback == (Route("anthropic"), Route("groq", "m"), Route())
+    assert usual.patience == PolicyKeys(retries=0)
+    assert found.usual_for(Profile()) == NOTHING_USUAL
+
+
+def test_a_profiles_fallback_to_nobody_is_said(home: Home) -> None:
+    said = "profiles/work/profile.toml: fallback: unknown provider 'opnai'; did you mean 'openai'?"
+    with pytest.raises(ConfigError) as caught:
+        load_installation(home, {}).usual_for(Profile(name="work", fallback=("opnai",)))
+    assert str(caught.value) == said

@@ -42,7 +42,31 @@ FULL = Profile(
     intercept=("llm.example.com",),
     capture="bodies",
     key_env={"anthropic": "ANTHROPIC_WORK_KEY"},
+    fallback=("groq/llama-3.3-70b-versatile", "openrouter"),
+    retries=0,
+    backoff_ms=250,
+    timeout_connect_ms=1,
+    timeout_first_byte_ms=2,
+    timeout_idle_ms=0,
+    timeout_total_ms=86_400_000,
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("retries = 21", "p.toml:1: retries: has to be 0 to 20"),
+        ("backoff-ms = -1", "p.toml:1: backoff-ms: has to be 0 to 10,000"),
+        ("timeout_idle_ms = 86_400_001", "p.toml:1: timeout_idle_ms: has to be 0 to 86,400,000"),
+        ("timeout-total-ms = true", "p.toml:1: timeout-total-ms: has to be a whole number"),
+        ("retry = 1", "p.toml:1: retry: unknown key; did you mean 'retries'?"),
+        ('fallback = "groq"', "p.toml:1: fallback: has to be a list in brackets"),
+    ],
+)
+def test_patience_that_nobody_can_mean(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_profile(text, "p.toml", "p")
+    assert str(caught.value) == said
 
 
 @pytest.mark.parametrize("profile", [FULL, Profile(name="plain")], ids=["all keys", "defaults"])

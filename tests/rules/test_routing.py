@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringlet_mitm.rules.reliability import Policy
 from ringlet_mitm.rules.routing import NEED_TOKENS, Decision, decide, decide_unreadable, estimate, verdicts
-from ringlet_mitm.rules.rulebook import Route
+from ringlet_mitm.rules.rulebook import Route, load_rulebook
 from ringlet_mitm.rules.tokens import Calibration
 
 NOTHING_LEARNED = Calibration()
@@ -57,6 +58,15 @@ def test_a_decision_says_what_it_was_made_from(make_book: Any, make_features: An
         make_book("stream = false", "input-tokens-gt = 1200 -> groq/m"), make_features(exact_tokens=1000), learned
     )
     assert made == Decision("input-tokens-gt → groq", 1, Route("groq", "m"), 1250, 1.25)
+
+
+def test_a_decision_carries_the_policy_of_its_rule(providers: Any, make_features: Any) -> None:
+    text = '[[rule]]\nmatch.stream = true\nto = "groq"\nretries = 7\n[default]\nto = "openai"\nretries = 1\n'
+    book = load_rulebook(text, "r.toml", providers)
+    made = [decide(book, make_features(stream=stream), NOTHING_LEARNED) for stream in (True, False)]
+    assert [one.policy.retries for one in made if isinstance(one, Decision)] == [7, 1]
+    assert decide_unreadable(book).policy.retries == 1
+    assert Decision("a rule", 0, Route(), None, 1.0).policy == Policy()
 
 
 def test_without_a_count_there_is_no_estimate(make_book: Any, make_features: Any) -> None:

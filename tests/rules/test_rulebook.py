@@ -136,7 +136,12 @@ def test_the_digest_tells_texts_apart(make_book: Any) -> None:
     assert make_book("stream = true").digest != make_book("stream = false").digest
 
 
-KEYS = st.sampled_from(["match", "to", "model", "name", "tool-use", "any", "not", "header", "x"])
+KEYS = st.sampled_from(
+    [
+        *("match", "to", "model", "name", "tool-use", "any", "not", "header", "x"),
+        *("fallback", "retries", "timeout-idle-ms", "timeout_idle_ms"),
+    ]
+)
 VALUES = st.recursive(
     st.sampled_from([True, 1, -1, 1.5, "groq", "", "passthrough"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.keys import KeyRef, edition_of
+from ringlet_mitm.rules.policies import PolicyKeys
 from ringlet_mitm.rules.providers import registry
 from ringlet_mitm.rules.settings import ModelRoute, Reliability, Settings
 from ringlet_mitm.rules.settings_file import load_settings, read_settings
@@ -80,6 +81,28 @@ def test_dashes_are_as_good_and_keys_are_where_the_file_has_them(providers: Any)
     (route,) = found.model_routes
     assert route.key is not None and route.key.file_label == "config.toml:model-routes.0.api-key"
     assert (found.reliability.provider_retries, found.reliability.provider_backoff_ms) == (0, 10_000)
+
+
+def test_time_outs_stand_beside_retries(providers: Any) -> None:
+    found = named("patience", providers).reliability.policy_keys
+    assert found == PolicyKeys(
+        retries=3,
+        backoff_ms=100,
+        timeout_connect_ms=2_000,
+        timeout_first_byte_ms=0,
+        timeout_idle_ms=60_000,
+        timeout_total_ms=900_000,
+    )
+
+
+def test_further_keys_are_the_default_providers(providers: Any) -> None:
+    text = '[reliability]\napi_keys = ["a", "b"]\n'
+    assert read(text, providers).further_keys == {}
+    found = read(f'default_provider = "groq"\n{text}', providers)
+    assert [key.file_label for key in found.further_keys["groq"]] == [
+        "config.toml:reliability.api_keys.0",
+        "config.toml:reliability.api_keys.1",
+    ]
 
 
 def test_what_is_not_said_is_as_documented() -> None:
@@ -171,7 +194,7 @@ class TestLoading:
 KEYS = st.sampled_from(
     [
         *("default_provider", "default-model", "api_key", "api_url", "hint", "provider", "model", "fallback"),
-        *("api_keys", "provider_retries", "model_fallbacks", "x"),
+        *("api_keys", "provider_retries", "model_fallbacks", "timeout-idle-ms", "x"),
     ]
 )
 VALUES = st.recursive(

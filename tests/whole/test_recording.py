@@ -270,6 +270,8 @@ def test_a_provider_that_is_not_there_leaves_a_row(start_proxy: StartProxy) -> N
     with Vendor(hosts=("api.anthropic.com",)) as gone:
         proxy = start_proxy("", vendor=gone)
     with client(proxy) as http:
-        assert post_messages(http, messages_body()).status_code == 502
+        answer = post_messages(http, messages_body())
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"], "anthropic" in error["message"]) == (500, "api_error", True)
     (row,) = rows(proxy)
-    assert (row["error_class"], row["status"], row["attempts"], row["cost_total"]) == ("unreachable", 502, 1, None)
+    assert (row["error_class"], row["status"], row["attempts"], row["cost_total"]) == ("unreachable", 500, 3, None)

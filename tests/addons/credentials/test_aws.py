@@ -69,7 +69,7 @@ def sent(outbound: Outbound, arrived: bytes = BODY, *, http2: bool = False, **he
     flow = tflow.tflow()
     flow.request = http.Request.make("POST", "https://agents.example/x", arrived, headers)
     flow.request.http_version = "HTTP/2.0" if http2 else "HTTP/1.1"
-    apply(flow.request, outbound)
+    apply(flow.request, outbound, flow.request.raw_content or b"")
     return flow.request
 
 

@@ -152,6 +152,60 @@ QUOTA_TEXT = "You exceeded your current quota, please check your plan and billin
         ),
         (504, {"error": {"code": 504, "message": "Deadline", "status": "DEADLINE_EXCEEDED"}}, Kind.TIMED_OUT),
         (402, {"error": {"code": 402, "message": "Insufficient credits"}}, Kind.QUOTA),
+        (
+            503,
+            {"error": {"message": "busy", "type": "service_unavailable_error", "code": "server_is_overloaded"}},
+            Kind.OVERLOADED,
+        ),
+        (429, {"error": {"message": "?", "type": "rate_limit_error", "code": "slow_down"}}, Kind.OVERLOADED),
+        (
+            429,
+            {"error": {"message": "?", "type": "insufficient_quota", "code": "project_spend_limit_exceeded"}},
+            Kind.QUOTA,
+        ),
+        (429, {"error": {"type": "usage_limit_reached", "message": "?", "resets_in_seconds": 300}}, Kind.QUOTA),
+        (
+            429,
+            {
+                "error": {
+                    "code": 429,
+                    "message": "No capacity available for model gemini-3-flash-preview on the server",
+                    "status": "RESOURCE_EXHAUSTED",
+                }
+            },
+            Kind.OVERLOADED,
+        ),
+        (
+            429,
+            {
+                "type": "error",
+                "error": {
+                    "type": "rate_limit_error",
+                    "message": "Extra usage is required for long context requests.",
+                },
+            },
+            Kind.CONTEXT_WINDOW,
+        ),
+        (
+            400,
+            {
+                "type": "error",
+                "error": {
+                    "type": "invalid_request_error",
+                    "message": "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+                },
+            },
+            Kind.CONTEXT_WINDOW,
+        ),
+        (400, {"message": "Your input exceeds the context window of this model."}, Kind.CONTEXT_WINDOW),
+        (
+            403,
+            {"error": {"code": 403, "message": "Your chosen model requires moderation and your input was flagged"}},
+            Kind.REFUSED_REQUEST,
+        ),
+        (409, {"error": {"code": 409, "message": "?", "status": "ABORTED"}}, Kind.SERVER_ERROR),
+        (409, {"error": {"message": "?", "type": "invalid_request_error", "code": None}}, Kind.REFUSED_REQUEST),
+        (524, {}, Kind.TIMED_OUT),
         (200, {"error": {"code": 429, "message": "Rate limited by the provider"}}, Kind.RATE_LIMITED),
         (200, {"error": {"code": 502, "message": "Provider disconnected"}}, Kind.UNREACHABLE),
         (200, {"error": {"code": "weird", "message": "?"}}, Kind.SERVER_ERROR),

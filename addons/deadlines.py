@@ -1,0 +1,54 @@
+"""Rings streams whose provider is overdue, and gives up connections that do not come about.
+
+One round over all that are in flight, four times a second: a timer for each request would keep its bodies in memory
+until it rings, minutes after the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+
+from mitmproxy import ctx
+from mitmproxy.connection import Server
+from mitmproxy.proxy.server import ConnectionHandler
+
+from ringlet_mitm.addons.http_stream import PatientStream
+
+ROUND_S = 0.25
+
+logger = logging.getLogger(__name__)
+
+
+async def keep_deadlines() -> None:
+    """Runs as long as the proxy."""
+    while True:
+        await asyncio.sleep(ROUND_S)
+        now = time.monotonic()
+        for stream in [one for one in PatientStream.in_flight if one.is_overdue(now) or one.is_stuck(now)]:
+            handler = _handler_of(stream)
+            if handler is None:
+                PatientStream.in_flight.discard(stream)
+            elif stream.is_stuck(now):
+                _give_up_connecting(handler, stream)
+            else:
+                await handler.server_event(stream.rings())
+
+
+def _handler_of(stream: PatientStream) -> ConnectionHandler | None:
+    handlers = ctx.master.addons.get("proxyserver").connections.values()
+    return next((one for one in handlers if one.client is stream.context.client), None)
+
+
+def _give_up_connecting(handler: ConnectionHandler, stream: PatientStream) -> None:
+    """No TCP, or no TLS: nothing runs on it yet, so nobody else is disturbed."""
+    wanted = (stream.flow.request.host, stream.flow.request.port)
+    for connection, found in list(handler.transports.items()):
+        if isinstance(connection, Server) and connection.address == wanted and not connection.timestamp_tls_setup:
+            if found.writer is None and found.handler is not None:
+                found.handler.cancel("no connection in time")
+            else:
+                with suppress(AttributeError, OSError):
+                    found.writer.transport.abort()  # type: ignore[union-attr]

@@ -1,0 +1,85 @@
+"""Answers what mitmproxy's stream asks about a flow, from the flow's exchange."""
+
+from __future__ import annotations
+
+from mitmproxy import http
+
+from ringlet_mitm.addons.exchange import exchange_of
+from ringlet_mitm.addons.relay import Relay
+from ringlet_mitm.addons.stream_port import NO_LIMITS, Gate, Limits, Port, Setback, Waiting
+from ringlet_mitm.addons.translating import TranslatingRelay
+from ringlet_mitm.addons.wire.faults import error_event
+from ringlet_mitm.addons.wire.translator import BROKEN_OFF
+from ringlet_mitm.rules.failures import Failure, FailureKind
+
+
+class FlowPort(Port):
+    """The port of every proxy of ours."""
+
+    def is_ours(self, flow: http.HTTPFlow) -> bool:
+        """Model calls that were sent somewhere."""
+        exchange = exchange_of(flow)
+        return exchange is not None and bool(exchange.attempts)
+
+    def limits(self, flow: http.HTTPFlow) -> Limits:
+        """As the policy of its rule says."""
+        exchange = exchange_of(flow)
+        if exchange is None or exchange.turn is None:
+            return NO_LIMITS
+        timeouts = exchange.turn.decision.policy.timeouts
+        return Limits(timeouts.connect_ms / 1000, timeouts.first_byte_ms / 1000, timeouts.idle_ms / 1000)
+
+    def gate(self, flow: http.HTTPFlow) -> Gate | None:
+        """What its answer has to pass; set with the answer's head."""
+        exchange = exchange_of(flow)
+        return exchange.gate if exchange is not None else None
+
+    def failed(self, flow: http.HTTPFlow, setback: Setback) -> None:
+        """Keep it for the hook."""
+        exchange = exchange_of(flow)
+        if exchange is not None:
+            exchange.setback = setback
+
+    def again(self, flow: http.HTTPFlow) -> float | None:
+        """In how many seconds to send it again."""
+        exchange = exchange_of(flow)
+        if exchange is None:
+            return None
+        found, exchange.again_s = exchange.again_s, None
+        return found
+
+    def is_told(self, flow: http.HTTPFlow) -> bool:
+        """Whether the agent gets our words."""
+        exchange = exchange_of(flow)
+        return exchange is not None and exchange.told
+
+    def called_off(self, flow: http.HTTPFlow) -> None:
+        """It has no row: nobody was asked."""
+        exchange = exchange_of(flow)
+        if exchange is not None:
+            exchange.attempts.pop()
+            exchange.failure = Failure(FailureKind.CLIENT_GONE)
+
+    def fell_silent(self, flow: http.HTTPFlow) -> None:
+        """The row says so."""
+        exchange = exchange_of(flow)
+        if exchange is not None:
+            exchange.failure = Failure(FailureKind.TIMED_OUT, exchange.status)
+
+    def waiting(self, flow: http.HTTPFlow) -> Waiting | None:
+        """How its agent is kept waiting, if it is."""
+        exchange = exchange_of(flow)
+        return exchange.waiting if exchange is not None else None
+
+    def ending(self, flow: http.HTTPFlow) -> bytes | None:
+        """An error event where the agent has a stream that can take one."""
+        exchange = exchange_of(flow)
+        if exchange is None:
+            return None
+        if isinstance(exchange.relay, TranslatingRelay):
+            return exchange.relay.broken_off()
+        if isinstance(exchange.relay, Relay):
+            return exchange.relay.broken_off()
+        if exchange.waiting is not None and exchange.waiting.begun:
+            return error_event(exchange.request.format, 502, BROKEN_OFF)
+        return None

@@ -1,0 +1,68 @@
+"""A chain of targets and a policy in words, as `rules explain` says them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from itertools import groupby
+from typing import Any
+
+from ringlet_mitm.rules.naming import PASSTHROUGH
+from ringlet_mitm.rules.reliability import Policy, Timeouts
+from ringlet_mitm.rules.targets import Target
+
+TIMEOUTS = {
+    "connect_ms": "{} to connect",
+    "first_byte_ms": "{} to the first byte",
+    "idle_ms": "{} between two pieces",
+    "total_ms": "{} in all",
+}
+UNITS = ((3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms"))
+
+
+def chain_words(chain: Sequence[Target]) -> str:
+    """What follows the first target: `the same with 2 further keys, then groq/llama-3.3`; "" where nothing does."""
+    said: list[str] = []
+    for number, (name, run) in enumerate(groupby(chain, key=_name)):
+        count = len(list(run))
+        if number:
+            said.append(name)
+        if count > 1:
+            said.append(f"the same with {'another key' if count == 2 else f'{count - 1} further keys'}")
+    return ", then ".join(said)
+
+
+def patience_words(policy: Policy, *, each: bool) -> list[str]:
+    """`up to 2 retries each`, `500 ms doubling`, and the time-outs that are not the usual ones."""
+    if policy.retries:
+        word = "retry" if policy.retries == 1 else "retries"
+        backoff = f", {duration(policy.backoff_ms)} doubling" if policy.backoff_ms else " at once"
+        said = [f"up to {policy.retries} {word}{' each' if each else ''}{backoff}"]
+    else:
+        said = ["no retries"]
+    return said + _timeouts(policy.timeouts)
+
+
+def _timeouts(timeouts: Timeouts) -> list[str]:
+    usual = Timeouts()
+    limits = {item.name: getattr(timeouts, item.name) for item in fields(Timeouts)}
+    odd = [TIMEOUTS[name].format(duration(ms)) for name, ms in limits.items() if ms != getattr(usual, name)]
+    return [f"time-outs: {', '.join(odd)}"] if odd else []
+
+
+def duration(ms: int) -> str:
+    """`500 ms`, `10 s`, `5 min`, `no limit` for 0."""
+    if not ms:
+        return "no limit"
+    size, unit = next((size, unit) for size, unit in UNITS if ms % size == 0)
+    return f"{ms // size} {unit}"
+
+
+def policy_dict(policy: Policy) -> dict[str, Any]:
+    """The same for programs."""
+    return asdict(policy)
+
+
+def _name(target: Target) -> str:
+    provider = PASSTHROUGH if target.as_asked else target.provider
+    return f"{provider}/{target.model}" if target.model else provider
