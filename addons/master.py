@@ -26,7 +26,7 @@ from ringlet_mitm.addons.connect_to import Detour, install
 from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.formats import complaints, configured
 from ringlet_mitm.addons.credentials.logins.exchanges import exchanges
-from ringlet_mitm.addons.credentials.logins.vendor_client import VendorClient
+from ringlet_mitm.addons.credentials.logins.late_client import LateClient
 from ringlet_mitm.addons.credentials.signing import Signer
 from ringlet_mitm.addons.credentials.store import store_of
 from ringlet_mitm.addons.credentials.vault import Vault
@@ -162,7 +162,7 @@ class Proxy:
             logger.warning("%s", line)
 
     def _signer(self) -> Signer:
-        client = VendorClient(self.setup.detours, self.setup.upstream_ca)
+        client = LateClient(self.setup.detours, self.setup.upstream_ca)
         return Signer(self.vault, lambda: self.live.ruling.registry, exchanges=exchanges(client))
 
     def _decrypted(self, host: str) -> bool:

@@ -9,7 +9,7 @@ from ringlet_mitm.addons.credentials.login import Login
 from ringlet_mitm.addons.credentials.logins.asking import Client, LoginRefused, VendorTrouble
 from ringlet_mitm.addons.credentials.logins.device_code import DeviceFlow, renewed
 from ringlet_mitm.addons.credentials.logins.flows import BY_SCHEME
-from ringlet_mitm.addons.credentials.logins.vendor_client import VendorClient
+from ringlet_mitm.addons.credentials.logins.late_client import LateClient
 from ringlet_mitm.addons.credentials.secret import Secret
 from ringlet_mitm.rules.errors import NoKey, RouteError
 
@@ -66,7 +66,7 @@ def exchanges(client: Client) -> Mapping[str, Exchange]:
     return {scheme: Refresher(flow, client) for scheme, flow in BY_SCHEME.items()}
 
 
-EXCHANGES: Mapping[str, Exchange] = exchanges(VendorClient())
+EXCHANGES: Mapping[str, Exchange] = exchanges(LateClient())
 
 
 def _refused(login: Login, failure: LoginRefused) -> NoKey:
