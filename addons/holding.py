@@ -53,7 +53,7 @@ class Whole:
         """Whether it is an answer."""
         if not self._packed and self._body and not self._body.rstrip().endswith((b"}", b"]")):
             self.problem = ProviderError(CUT_OFF, "the answer was cut off")
-        elif len(self._body) < ERROR_BYTES:
+        elif len(self._body) < ERROR_BYTES and b'"error"' in self._body:
             self.problem = parse_error(bytes(self._body))
         return self.problem is None
 

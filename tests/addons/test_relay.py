@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from said import CHAT, GEMINI, MESSAGES, Said, bare, chunk, cut, named, start
 from streams import FEW, FEW_USAGE, MESSAGES_SAID, SAID
 
-from ringlet_mitm.addons.relay import HELD_LIMIT, Reading, Relay
+from ringlet_mitm.addons.relay import HELD_LIMIT, Reading, Relay, WholeFrames, is_event
 from ringlet_mitm.rules.failures import ProviderError
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import SHAPES, WireFormat
@@ -264,3 +264,22 @@ def test_fifty_megabytes_in_one_event_pass_without_piling_up() -> None:
     assert most < 48 * 1024 * 1024
     assert ran.relay(b"\n\n" + CHAT_STREAM) == [b"\n\n" + WITHOUT_EXTRA]
     assert ran.reading.usage == FEW_USAGE
+
+
+@given(st.lists(st.binary(max_size=12).map(lambda raw: raw.replace(b"x", b"\n\n")), max_size=20), st.integers(1, 40))
+def test_frames_pass_whole_and_nothing_is_lost(pieces: list[bytes], limit: int) -> None:
+    frames = WholeFrames(limit)
+    out = []
+    for piece in pieces:
+        found = frames.feed(piece)
+        assert not found or not frames.between or found.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
+        out.append(found)
+    assert b"".join(out) + frames.flush() == b"".join(pieces)
+
+
+@pytest.mark.parametrize(
+    ("frame", "whole"),
+    [(b'data: {"a":1}', True), (b"data: [DONE]", True), (b": note", True), (b'event: a\ndata: {"a"', False)],
+)
+def test_a_last_event_is_whole_or_not(frame: bytes, whole: bool) -> None:
+    assert is_event(frame) is whole
