@@ -26,15 +26,23 @@ async def keep_deadlines() -> None:
     """Runs as long as the proxy."""
     while True:
         await asyncio.sleep(ROUND_S)
-        now = time.monotonic()
-        for stream in [one for one in PatientStream.in_flight if one.is_overdue(now) or one.is_stuck(now)]:
-            handler = _handler_of(stream)
-            if handler is None:
-                PatientStream.in_flight.discard(stream)
-            elif stream.is_stuck(now):
-                _give_up_connecting(handler, stream)
-            else:
-                await handler.server_event(stream.rings())
+        try:
+            await _round(time.monotonic())
+        except Exception:  # one stream's trouble must not leave all others without deadlines
+            logger.exception("a provider that is overdue could not be given up")
+
+
+async def _round(now: float) -> None:
+    for stream in tuple(PatientStream.in_flight):  # a copy: whoever is done leaves meanwhile
+        if not (stream.is_overdue(now) or stream.is_stuck(now)):
+            continue
+        handler = _handler_of(stream)
+        if handler is None:
+            PatientStream.in_flight.discard(stream)
+        elif stream.is_stuck(now):
+            _give_up_connecting(handler, stream)
+        else:
+            await handler.server_event(stream.rings())
 
 
 def _handler_of(stream: PatientStream) -> ConnectionHandler | None:
