@@ -74,7 +74,7 @@ class Dispatch:
         while True:
             exchange.failure, exchange.status = failure, failure.status
             exchange.close_attempt(_now_us())
-            step = self._step(exchange, failure)
+            step = Wait(0) if self._renews(exchange, failure) else self._step(exchange, failure)
             if isinstance(step, GiveBack):
                 break
             target = step.target if isinstance(step, Next) else exchange.attempts[-1].target
@@ -97,6 +97,12 @@ class Dispatch:
             exchange.told = True
             exchange.gate = exchange.relay = None
             flow.response = made_answer(exchange, answered)
+
+    def _renews(self, exchange: Exchange, failure: Failure) -> bool:
+        """Whether a token was refused before its time, as after a sign-out elsewhere: a new one is worth one try."""
+        here = exchange.attempts[-1]
+        tried = [attempt for attempt in exchange.attempts if attempt.target == here.target]
+        return failure.status == 401 and len(tried) == 1 and self._preparer.renews(here.target)
 
     def _step(self, exchange: Exchange, failure: Failure) -> Wait | Next | GiveBack:
         assert exchange.turn is not None

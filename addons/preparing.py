@@ -31,6 +31,10 @@ class Preparer:
         outbound = await self._prepared(turn, target, replace_credentials=True)
         return await self._signer.signed(outbound, target, secret)
 
+    def renews(self, target: Target) -> bool:
+        """Give up the token of a target that has one; False where its credential is a key, which stays what it is."""
+        return not target.as_asked and self._signer.forget(target)
+
     async def _prepared(self, turn: Turn, target: Target, *, replace_credentials: bool) -> Outbound:
         make = partial(prepare, turn, target, replace_credentials=replace_credentials, recall=self._recall)
         if len(turn.request.body) > APART_BYTES and needs_translation(turn, target):

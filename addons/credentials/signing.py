@@ -109,16 +109,23 @@ class Signer:
         self._check(target, signed)
         return signed, label
 
-    def forget(self, target: Target) -> None:
-        """Its token was refused (401) although it should last: the next request gets a new one."""
+    def forget(self, target: Target) -> bool:
+        """Its token was refused (401) although it should last: the next request gets a new one.
+
+        False where there is no token that could be another.
+        """
         if target.auth == "aws":
             self._aws.forget()
         elif target.auth == "google-adc":
             self._google.forget()
         elif target.auth in LOGIN_HEADERS and target.key_ref is not None:
             login = self._vault.login(target.key_ref) if self._vault.at_hand(target.key_ref) else None
-            if login is not None:
-                self._refused[target.key_ref.login] = login.secret
+            if login is None:
+                return False
+            self._refused[target.key_ref.login] = login.secret
+        else:
+            return False
+        return True
 
     def _needs_key(self, target: Target, ref: KeyRef) -> bool:
         """Local servers may have a key, and some models are free; a place in a file is there to hold one."""

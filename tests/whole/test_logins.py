@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,8 +23,10 @@ from clients import StartProxy, client
 from oauth_vendor import ACCOUNT, OAuthVendor
 
 from ringlet_mitm.addons.credentials.store import LoginStore
+from ringlet_mitm.cli.demo.replies import STYLES
+from ringlet_mitm.cli.demo.script import answer
 from ringlet_mitm.cli.demo.stage import RunningProxy, environment, program
-from ringlet_mitm.cli.demo.upstream import Vendor
+from ringlet_mitm.cli.demo.upstream import Refusal, Spoken, Vendor
 from ringlet_mitm.rules.home import home_of
 
 FILES = {"RINGLET_KEYRING": "0"}
@@ -254,6 +257,28 @@ def test_a_proxy_renews_a_spent_token_once_and_stores_it(
     assert renewed.secret != spent.secret
     seen = models.seen[-1]
     assert (seen.host, seen.headers["authorization"]) == (SENT[provider][0], f"Bearer {renewed.secret.reveal()}")
+    assert_no_secret(shared_oauth, proxy)
+
+
+def test_a_token_that_is_refused_before_its_time_is_renewed_while_the_agent_waits(
+    shared_oauth: OAuthVendor, models: Vendor, proxy: RunningProxy
+) -> None:
+    login = shared_oauth.login("openai-codex")
+    store_in(proxy.home).save("openai-codex", login)
+
+    def refusing(style: str, seen: Any, body: Any, stream: bool) -> Any:
+        if seen.headers["authorization"] == f"Bearer {login.secret.reveal()}":
+            raise Refusal(401, "authentication_error", "your token has been invalidated")
+        said = answer(seen.host, body["model"], body, seen.body)
+        return Spoken(STYLES[style].stream(said, body), "text/event-stream")
+
+    models.model = refusing
+    try:
+        assert ask(proxy, "openai-codex").status_code == 200
+    finally:
+        models.model = None
+    renewed = store_in(proxy.home).load("openai-codex")
+    assert renewed is not None and renewed.secret != login.secret
     assert_no_secret(shared_oauth, proxy)
 
 
