@@ -25,6 +25,7 @@ CUT_OFF = "cut_off"
 class ErrorBody:
     """An answer with an error status is a failure once its body is there; one too long to be an error passes."""
 
+    patience_s = 0.0
     problem: ProviderError | None = None
 
     def feed(self, data: bytes) -> bool | None:
@@ -38,6 +39,8 @@ class ErrorBody:
 
 class Whole:
     """An answer that is no stream is of no use until all of it is there; some gateways say 200 and mean an error."""
+
+    patience_s = 0.0
 
     def __init__(self, *, packed: bool) -> None:
         self._packed = packed
@@ -59,7 +62,12 @@ class Whole:
 
 
 class FirstEvent:
-    """Passes a stream at its first event that is neither an error nor a prelude."""
+    """Passes a stream at its first event that is neither an error nor a prelude.
+
+    Not for long: a model that thinks may be silent but for pings, and those are for the agent.
+    """
+
+    patience_s = 2.0
 
     def __init__(self, wire_format: WireFormat) -> None:
         self._meter = Meter(wire_format, streamed=True)

@@ -70,6 +70,7 @@ class PatientStream(HttpStream):
     heard_at = 0.0
     connecting_since: float | None = None
     held: bytearray | None = None
+    held_since = 0.0
     again: commands.RequestWakeup | None = None
     alarm: commands.RequestWakeup | None = None
 
@@ -201,7 +202,7 @@ class PatientStream(HttpStream):
         if self.port.gate(self.flow) is None:
             yield from super().start_response_stream()
             return
-        self.held = bytearray()
+        self.held, self.held_since = bytearray(), time.monotonic()
         self.server_state = self.state_held
 
     def state_held(self, event: events.Event) -> layer.CommandGenerator[None]:
@@ -323,7 +324,9 @@ class PatientStream(HttpStream):
             yield from self._ping()
 
     def _overdue(self) -> layer.CommandGenerator[None]:
-        if self._before_an_answer():
+        if self._is_held_for_long(time.monotonic()):
+            yield from self._released()
+        elif self._before_an_answer():
             yield from self._failed(Trouble.TIMED_OUT, "the provider did not answer in time", cancel=True)
         elif self.server_state == self.state_stream_response_body and self.client_state != self.state_errored:
             yield from self._called_off()
@@ -349,14 +352,20 @@ class PatientStream(HttpStream):
         yield commands.RequestWakeup(found.every_s)
 
     def is_overdue(self, now: float) -> bool:
-        """Whether the provider has been silent for too long; `now` is `time.monotonic()`."""
+        """Whether the provider is silent, or its answer held back, for too long; `now` is `time.monotonic()`."""
         if self.server_state in (self.state_done, self.state_errored):
             self.in_flight.discard(self)
             return False
+        if self._is_held_for_long(now):
+            return True
         begun = self.server_state != self.state_wait_for_response_headers
         limit = self.limits.idle_s if begun else self.limits.first_byte_s
         waits = self.server_state == self.state_stream_response_body or self._before_an_answer()
         return bool(limit) and waits and self.connecting_since is None and now - self.heard_at > limit
+
+    def _is_held_for_long(self, now: float) -> bool:
+        gate = self.port.gate(self.flow) if self.server_state == self.state_held else None
+        return gate is not None and 0 < gate.patience_s < now - self.held_since
 
     def is_stuck(self, now: float) -> bool:
         """Whether there should be a connection by now."""

@@ -53,7 +53,9 @@ class Waiting:
 
 
 class Gate(Protocol):
-    """Tells answers from failures that look like one."""
+    """Tells answers from failures that look like one. `patience_s` is how long it may take to, 0 for any time."""
+
+    patience_s: float
 
     def feed(self, data: bytes) -> bool | None:
         """Whether it is an answer; None while that is open."""
