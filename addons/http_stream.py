@@ -21,7 +21,7 @@ from itertools import count, pairwise
 from typing import Any
 
 from mitmproxy import http
-from mitmproxy.connection import Server
+from mitmproxy.connection import Connection
 from mitmproxy.flow import Error
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import http as layers
@@ -55,6 +55,14 @@ def install(port: Port) -> None:
     """Use this stream for every request of this process."""
     PatientStream.port = port
     layers.HttpStream = PatientStream  # type: ignore[misc]
+
+
+class NewOrSoundConnection(GetHttpConnection):
+    """A connection that did not come about is no answer to who asks later: mitmproxy would give its old error."""
+
+    def connection_spec_matches(self, connection: Connection) -> bool:
+        """Whether to take one that is there."""
+        return not connection.error and super().connection_spec_matches(connection)
 
 
 class PatientStream(HttpStream):
@@ -102,7 +110,7 @@ class PatientStream(HttpStream):
         self.limits = self.port.limits(flow)
         self.in_flight.add(self)
         self.connecting_since = time.monotonic()
-        connection, problem = yield GetHttpConnection(
+        connection, problem = yield NewOrSoundConnection(
             (flow.request.host, flow.request.port),
             flow.request.scheme == "https",
             flow.server_conn.via,
@@ -147,10 +155,7 @@ class PatientStream(HttpStream):
 
     def _next_attempt(self) -> layer.CommandGenerator[None]:
         assert self.number is not None
-        parent = self._parent()
-        parent.streams[self.number] = self
-        for connection in [one for one in parent.connections if isinstance(one, Server) and one.error]:
-            del parent.connections[connection]  # else the error of then is the answer of now
+        self._parent().streams[self.number] = self
         yield from self._numbered(self._sent())
 
     def _sent(self) -> layer.CommandGenerator[None]:
