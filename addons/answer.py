@@ -56,8 +56,8 @@ class Answer:
         if exchange.row is not None or not exchange.attempts or exchange.told:
             return
         body = response.raw_content or b""
-        encoding = response.headers.get("content-encoding", "").strip().lower()
-        plain = decode_whole(body, encoding) if encoding not in ("", "identity") else body
+        packing = _packing(response)
+        plain = decode_whole(body, packing) if packing else body
         answer = whole_answer(translation, answer_context(exchange, translation), response.status_code, plain or b"")
         if exchange.waiting is not None and exchange.waiting.begun and answer.error is not None:
             _, said = in_words_of(translation.agent.format, answer.status, answer.error)
@@ -78,17 +78,17 @@ class Answer:
         target = exchange.target
         if target is None or not exchange.attempts:
             return None
-        kind, encoding = (response.headers.get(name, "").lower() for name in ("content-type", "content-encoding"))
+        kind = response.headers.get("content-type", "").lower()
         return gate_for(
             target.format,
             response.status_code,
-            streamed=not kind.startswith("application/json") or _asked_to_stream(exchange),
-            packed=encoding.strip() not in ("", "identity"),
+            streamed=_is_stream(exchange, kind),
+            whole=kind.startswith("application/json") and not _asked_to_stream(exchange),
+            packed=bool(_packing(response)),
         )
 
     def _translating(self, exchange: Exchange, translation: Translation, response: http.Response) -> TranslatingRelay:
-        headers = response.headers
-        encoding = headers.get("content-encoding", "").strip().lower()
+        headers, packing = response.headers, _packing(response)
         for name in ("content-length", "content-encoding"):
             headers.pop(name, None)
         headers["content-type"] = translation.content_type
@@ -107,7 +107,7 @@ class Answer:
 
         return TranslatingRelay(
             stream,
-            content_encoding=encoding if encoding not in ("", "identity") else "",
+            content_encoding=packing,
             on_first_byte=first_byte,
             on_end=end,
         )
@@ -128,15 +128,12 @@ class Answer:
             self._sessions.keep(answer_id(exchange.id), (*translation.conversation.messages, said))
 
     def _relay(self, exchange: Exchange, response: http.Response) -> Relay:
-        headers = response.headers
-        encoding = headers.get("content-encoding", "").strip().lower()
-        kind = headers.get("content-type", "").lower()
-        packed = encoding not in ("", "identity")
+        headers, packing = response.headers, _packing(response)
         hide = exchange.outbound is not None and exchange.outbound.hide_usage_chunk
-        hide = hide and not packed and response.status_code < 400
+        hide = hide and not packing and response.status_code < 400
         length = headers.get("content-length", "")
-        streamed = "event-stream" in kind or ("json" not in kind and _asked_to_stream(exchange))
-        if (hide or (streamed and not packed)) and length:  # a stream that breaks off ends otherwise
+        streamed = _is_stream(exchange, headers.get("content-type", "").lower())
+        if (hide or (streamed and not packing)) and length:  # a stream that breaks off ends otherwise
             del headers["content-length"]
             if response.data.http_version == b"HTTP/1.1":
                 headers["transfer-encoding"] = "chunked"
@@ -151,7 +148,7 @@ class Answer:
             exchange.target.format if exchange.target else exchange.request.format,
             streamed=streamed,
             content_length=int(length) if length.isascii() and length.isdigit() else None,
-            content_encoding=encoding if packed else "",
+            content_encoding=packing,
             hide_usage_chunk=hide,
             on_first_byte=first_byte,
             on_end=end,
@@ -168,6 +165,17 @@ def _streams(translation: Translation, response: http.Response) -> bool:
     kind = response.headers.get("content-type", "").lower()
     asked = translation.streams and translation.conversation.stream
     return asked and response.status_code < 400 and not kind.startswith("application/json")
+
+
+def _packing(response: http.Response) -> str:
+    """Its content-encoding, "" for none."""
+    said = response.headers.get("content-encoding", "").strip().lower()
+    return "" if said == "identity" else said
+
+
+def _is_stream(exchange: Exchange, kind: str) -> bool:
+    """Whether an answer of that content type comes as events."""
+    return "event-stream" in kind or ("json" not in kind and _asked_to_stream(exchange))
 
 
 def _asked_to_stream(exchange: Exchange) -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from mitmproxy import http
 
 from ringlet_mitm.addons.exchange import exchange_of
-from ringlet_mitm.addons.relay import Relay
 from ringlet_mitm.addons.stream_port import NO_LIMITS, Gate, Limits, Port, Setback, Waiting
-from ringlet_mitm.addons.translating import TranslatingRelay
 from ringlet_mitm.addons.wire.faults import error_event
 from ringlet_mitm.addons.wire.translator import BROKEN_OFF
 from ringlet_mitm.rules.failures import Failure, FailureKind
@@ -76,9 +74,7 @@ class FlowPort(Port):
         exchange = exchange_of(flow)
         if exchange is None:
             return None
-        if isinstance(exchange.relay, TranslatingRelay):
-            return exchange.relay.broken_off()
-        if isinstance(exchange.relay, Relay):
+        if exchange.relay is not None:
             return exchange.relay.broken_off()
         if exchange.waiting is not None and exchange.waiting.begun:
             return error_event(exchange.request.format, 502, BROKEN_OFF)

@@ -92,13 +92,13 @@ class FirstEvent:
         return self._meter.error is None
 
 
-def gate_for(wire_format: WireFormat, status: int, *, streamed: bool, packed: bool) -> Gate | None:
-    """The gate for an answer; None where it passes as it comes."""
+def gate_for(wire_format: WireFormat, status: int, *, streamed: bool, whole: bool, packed: bool) -> Gate | None:
+    """The gate for an answer; None where it passes as it comes: Gemini's array, say, which is both or neither."""
     if status >= 400:
         return ErrorBody()
-    if not streamed:
+    if whole:
         return Whole(packed=packed)
-    return FirstEvent(wire_format) if not packed and wire_format in READERS else None
+    return FirstEvent(wire_format) if streamed and not packed and wire_format in READERS else None
 
 
 def _is_prelude(name: bytes, data: bytes) -> bool:

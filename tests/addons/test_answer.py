@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+from types import NoneType
+from typing import Any
 
 import pytest
 from exchanges import HELLO, Way, flow_with, routed
@@ -9,6 +11,7 @@ from mitmproxy import http
 from said import CHAT, MESSAGES, bare, chunk
 from streams import CHAT_SAID, FEW, FEW_USAGE, MESSAGES_SAID
 
+from ringlet_mitm.addons.holding import FirstEvent, Whole
 from ringlet_mitm.rules.pricing import Usage
 
 STREAMED = {"model": "asked-model", "messages": HELLO, "stream": True}
@@ -60,6 +63,22 @@ def test_a_packed_stream_passes_as_it_is_and_is_read() -> None:
     assert way.row.usage == FEW_USAGE
     assert flow.response is not None
     assert flow.response.headers["content-length"] == str(len(packed))
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "gate"),
+    [
+        (STREAMED, EVENTS, FirstEvent),
+        (STREAMED, "application/json", NoneType),
+        (None, "application/json; charset=utf-8", Whole),
+        (None, "text/plain", NoneType),
+    ],
+    ids=["events", "a stream in JSON, as Gemini's array", "whole", "whole, and nobody knows what"],
+)
+def test_only_what_may_turn_out_to_be_a_failure_is_held_back(body: Any, kind: str, gate: type) -> None:
+    exchange = routed(CHAT, body)
+    Way().open(flow_with(exchange, content_type=kind))
+    assert type(exchange.gate) is gate
 
 
 def test_a_whole_answer_has_its_row_before_its_last_bytes() -> None:

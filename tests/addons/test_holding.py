@@ -87,14 +87,16 @@ def test_a_packed_answer_is_not_looked_into() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "streamed", "packed", "kind"),
+    ("status", "streamed", "whole", "packed", "kind"),
     [
-        (529, True, False, ErrorBody),
-        (200, False, False, Whole),
-        (200, True, False, FirstEvent),
-        (200, True, True, None),
+        (529, True, False, False, ErrorBody),
+        (200, False, True, False, Whole),
+        (200, True, False, False, FirstEvent),
+        (200, True, False, True, None),
+        (200, False, False, False, None),
     ],
+    ids=["an error", "whole", "a stream", "a packed stream", "Gemini's array"],
 )
-def test_the_gate_for_an_answer(status: int, streamed: bool, packed: bool, kind: type | None) -> None:
-    gate = gate_for(MESSAGES, status, streamed=streamed, packed=packed)
+def test_the_gate_for_an_answer(status: int, streamed: bool, whole: bool, packed: bool, kind: type | None) -> None:
+    gate = gate_for(MESSAGES, status, streamed=streamed, whole=whole, packed=packed)
     assert (type(gate) if gate is not None else None) is kind
