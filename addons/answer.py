@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from ringlet_mitm.addons.answering import answer_context, answer_id
+from ringlet_mitm.addons.answering import answer_context, answer_id, packing_of, plain_body
 from ringlet_mitm.addons.exchange import Exchange, exchange_of
 from ringlet_mitm.addons.holding import gate_for
 from ringlet_mitm.addons.relay import Reading, Relay
@@ -16,7 +16,6 @@ from ringlet_mitm.addons.sessions import Sessions
 from ringlet_mitm.addons.stream_port import Gate
 from ringlet_mitm.addons.translating import TranslatingRelay, reading_of
 from ringlet_mitm.addons.wire.canonical import Message, Reply, Role
-from ringlet_mitm.addons.wire.encodings import decode_whole
 from ringlet_mitm.addons.wire.faults import classify, error_event, in_words_of
 from ringlet_mitm.addons.wire.translator import StreamTranslation, Translation, whole_answer
 from ringlet_mitm.rules.failures import Failure, FailureKind
@@ -56,9 +55,8 @@ class Answer:
         if exchange.row is not None or not exchange.attempts or exchange.told:
             return
         body = response.raw_content or b""
-        packing = _packing(response)
-        plain = decode_whole(body, packing) if packing else body
-        answer = whole_answer(translation, answer_context(exchange, translation), response.status_code, plain or b"")
+        plain = plain_body(response, body)
+        answer = whole_answer(translation, answer_context(exchange, translation), response.status_code, plain)
         if exchange.waiting is not None and exchange.waiting.begun and answer.error is not None:
             _, said = in_words_of(translation.agent.format, answer.status, answer.error)
             answer = replace(answer, body=error_event(translation.agent.format, answer.status, said))
@@ -84,11 +82,11 @@ class Answer:
             response.status_code,
             streamed=_is_stream(exchange, kind),
             whole=kind.startswith("application/json") and not _asked_to_stream(exchange),
-            packed=bool(_packing(response)),
+            packed=bool(packing_of(response)),
         )
 
     def _translating(self, exchange: Exchange, translation: Translation, response: http.Response) -> TranslatingRelay:
-        headers, packing = response.headers, _packing(response)
+        headers, packing = response.headers, packing_of(response)
         for name in ("content-length", "content-encoding"):
             headers.pop(name, None)
         headers["content-type"] = translation.content_type
@@ -128,7 +126,7 @@ class Answer:
             self._sessions.keep(answer_id(exchange.id), (*translation.conversation.messages, said))
 
     def _relay(self, exchange: Exchange, response: http.Response) -> Relay:
-        headers, packing = response.headers, _packing(response)
+        headers, packing = response.headers, packing_of(response)
         hide = exchange.outbound is not None and exchange.outbound.hide_usage_chunk
         hide = hide and not packing and response.status_code < 400
         length = headers.get("content-length", "")
@@ -165,12 +163,6 @@ def _streams(translation: Translation, response: http.Response) -> bool:
     kind = response.headers.get("content-type", "").lower()
     asked = translation.streams and translation.conversation.stream
     return asked and response.status_code < 400 and not kind.startswith("application/json")
-
-
-def _packing(response: http.Response) -> str:
-    """Its content-encoding, "" for none."""
-    said = response.headers.get("content-encoding", "").strip().lower()
-    return "" if said == "identity" else said
 
 
 def _is_stream(exchange: Exchange, kind: str) -> bool:

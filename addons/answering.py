@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from mitmproxy import http
+
 from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.wire.codec import AnswerContext
+from ringlet_mitm.addons.wire.encodings import decode_whole
 from ringlet_mitm.addons.wire.translator import Translation
 
 BYTES_PER_TOKEN = 4
@@ -26,3 +29,15 @@ def answer_context(exchange: Exchange, translation: Translation) -> AnswerContex
 def answer_id(exchange_id: str) -> str:
     """What an answer is called that has no name of its own; a format puts its `msg_`, `resp_` … in front."""
     return exchange_id.replace("-", "")
+
+
+def packing_of(response: http.Response) -> str:
+    """Its content-encoding, "" for none."""
+    said = response.headers.get("content-encoding", "").strip().lower()
+    return "" if said == "identity" else said
+
+
+def plain_body(response: http.Response, body: bytes) -> bytes:
+    """`body` of `response` without its content-encoding, empty where that fails."""
+    packing = packing_of(response)
+    return decode_whole(body, packing) or b"" if packing else body

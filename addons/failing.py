@@ -7,10 +7,10 @@ import time
 
 from mitmproxy import http
 
+from ringlet_mitm.addons.answering import plain_body
 from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.holding import CUT_OFF, FirstEvent, Whole
 from ringlet_mitm.addons.stream_port import Setback, Trouble
-from ringlet_mitm.addons.wire.encodings import decode_whole
 from ringlet_mitm.addons.wire.faults import classify, error_body, error_event, in_words_of, parse_error
 from ringlet_mitm.addons.wire.retry_hints import may_retry, retry_after_ms
 from ringlet_mitm.rules.failures import Failure, FailureKind, ProviderError
@@ -36,7 +36,7 @@ def failure_of(exchange: Exchange, setback: Setback, response: http.Response | N
         kind = setback.trouble.value.replace(" ", "_")
         return Failure(KINDS[setback.trouble], None, ProviderError(kind, setback.message))
     headers = response.headers.fields
-    plain = _plain(setback.body, response)
+    plain = plain_body(response, setback.body)
     gate = exchange.gate
     said = gate.problem if isinstance(gate, FirstEvent | Whole) else parse_error(plain)
     status = response.status_code
@@ -79,8 +79,3 @@ def made_answer(exchange: Exchange, failure: Failure) -> http.Response:
 def _as_text(body: bytes) -> str:
     """The words of a page."""
     return " ".join(TAGS.sub(" ", body[: 64 * SHOWN].decode("utf-8", "replace")).split())[:SHOWN]
-
-
-def _plain(body: bytes, response: http.Response) -> bytes:
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    return body if encoding in ("", "identity") else decode_whole(body, encoding) or b""
