@@ -4,7 +4,7 @@ BIN = $(VENV)/bin
 MATRIX_PYTHON ?= python3.13
 WORKERS ?= 2
 
-.PHONY: help demo test test-matrix test-agents lint typecheck format bench clean
+.PHONY: help demo test test-matrix test-agents lint typecheck format bench soak fuzz clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,12 @@ format: $(VENV)/.ready  ## Format the code
 
 bench: $(VENV)/.ready  ## Measure against plain mitmdump in the same run
 	$(BIN)/python tests/bench/bench.py
+
+soak: $(VENV)/.ready  ## Serve 200 agents for 10 minutes while everything around fails
+	cd tests && ../$(BIN)/python -m soak $(SOAK)
+
+fuzz: $(VENV)/.ready  ## Say malformed HTTP and TLS to a proxy that serves agents
+	cd tests && ../$(BIN)/python -m soak.fuzz $(FUZZ)
 
 clean:  ## Remove what was made
 	rm -rf .venv .venv-matrix .typing .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

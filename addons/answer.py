@@ -10,7 +10,7 @@ from mitmproxy import http
 
 from ringlet_mitm.addons.answering import answer_context, answer_id, packing_of, plain_body
 from ringlet_mitm.addons.exchange import Exchange, exchange_of
-from ringlet_mitm.addons.holding import gate_for
+from ringlet_mitm.addons.holding import NoStream, gate_for
 from ringlet_mitm.addons.relay import Reading, Relay
 from ringlet_mitm.addons.sessions import Sessions
 from ringlet_mitm.addons.stream_port import Gate
@@ -24,11 +24,17 @@ from ringlet_mitm.rules.shapes import WireFormat
 
 
 class Answer:
-    """Puts the relay onto the response; nothing is buffered, bytes leave in the call they came in."""
+    """Puts the relay onto the response; nothing is buffered, bytes leave in the call they came in.
 
-    def __init__(self, record: Callable[[Exchange], None], sessions: Sessions) -> None:
+    `begins` is told when a good answer begins.
+    """
+
+    def __init__(
+        self, record: Callable[[Exchange], None], sessions: Sessions, begins: Callable[[Exchange], None]
+    ) -> None:
         self._record = record
         self._sessions = sessions
+        self._begins = begins
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Install the relay; answers made by the proxy itself have their body already and are left alone."""
@@ -77,6 +83,8 @@ class Answer:
         if target is None or not exchange.attempts:
             return None
         kind = response.headers.get("content-type", "").lower()
+        if _too_late_for(exchange, response, kind):
+            return NoStream()
         return gate_for(
             target.format,
             response.status_code,
@@ -96,7 +104,7 @@ class Answer:
         stream = StreamTranslation(translation, answer_context(exchange, translation), keep=keep)
 
         def first_byte() -> None:
-            exchange.first_byte_us = time.time_ns() // 1000
+            self._first_byte(exchange)
 
         def end(reading: Reading) -> None:
             exchange.answer_losses = stream.losses
@@ -137,7 +145,7 @@ class Answer:
                 headers["transfer-encoding"] = "chunked"
 
         def first_byte() -> None:
-            exchange.first_byte_us = time.time_ns() // 1000
+            self._first_byte(exchange)
 
         def end(reading: Reading) -> None:
             self._end(exchange, reading)
@@ -147,10 +155,16 @@ class Answer:
             streamed=streamed,
             content_length=int(length) if length.isascii() and length.isdigit() else None,
             content_encoding=packing,
+            unpacks=_begun(exchange),
             hide_usage_chunk=hide,
             on_first_byte=first_byte,
             on_end=end,
         )
+
+    def _first_byte(self, exchange: Exchange) -> None:
+        exchange.first_byte_us = time.time_ns() // 1000
+        if (exchange.status or 0) < 400:
+            self._begins(exchange)
 
     def _end(self, exchange: Exchange, reading: Reading) -> None:
         exchange.reading = reading
@@ -168,6 +182,17 @@ def _streams(translation: Translation, response: http.Response) -> bool:
 def _is_stream(exchange: Exchange, kind: str) -> bool:
     """Whether an answer of that content type comes as events."""
     return "event-stream" in kind or ("json" not in kind and _asked_to_stream(exchange))
+
+
+def _begun(exchange: Exchange) -> bool:
+    """Whether the agent has the head of a stream already, from a ping."""
+    return exchange.waiting is not None and exchange.waiting.begun
+
+
+def _too_late_for(exchange: Exchange, response: http.Response, kind: str) -> bool:
+    """Whether an answer that passes as it comes is no stream, and the agent's has begun."""
+    passes = exchange.outbound is not None and exchange.outbound.translation is None
+    return passes and _begun(exchange) and response.status_code < 400 and not _is_stream(exchange, kind)
 
 
 def _asked_to_stream(exchange: Exchange) -> bool:

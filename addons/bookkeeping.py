@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ringlet_mitm.addons.conversations import Answered, Conversations
 from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow
+from ringlet_mitm.rules.failures import course_of
 from ringlet_mitm.rules.peek import RequestFeatures, Unreadable
 from ringlet_mitm.rules.pricelist import PriceBook
-from ringlet_mitm.rules.pricing import TOKEN_KINDS, Usage, cost
+from ringlet_mitm.rules.pricing import TOKEN_KINDS, PriceCard, Usage, cost, switch_cost
 from ringlet_mitm.rules.reliability import Attempt
 
 # Nobody counted: bytes of request text a token, as measured over the captures of five agents.
 BYTES_PER_TOKEN = 4
+# Characters of a row's note.
+SKIPPED_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Bookkeeper:
-    """Makes rows for one profile with one price book."""
+    """Makes rows for one profile with one price book; `conversations` tell who answered one before."""
 
     profile: str
     prices: PriceBook
+    conversations: Conversations = field(default_factory=Conversations)
 
     def rows(self, exchange: Exchange, now_us: int) -> tuple[RequestRow, tuple[AttemptRow, ...]]:
         """The request's row and one for each attempt; `now_us` is when it ended."""
@@ -67,10 +72,36 @@ class Bookkeeper:
             response_bytes=reading.bytes_out if reading else 0,
             decision_us=exchange.decision_us,
             losses=_losses(exchange),
-            note=exchange.note,
+            note=_note(exchange),
+            **({} if source == "none" else self._switch(exchange, usage, card, now_us)),
             **_features(exchange),
             **{kind: getattr(usage, kind) for kind in TOKEN_KINDS},
         )
+
+    def _switch(self, exchange: Exchange, usage: Usage, card: PriceCard | None, now_us: int) -> dict[str, Any]:
+        """Who answered the conversation before this one, if it was another, and what leaving it cost.
+
+        Remembers that this one has.
+        """
+        target, turn = exchange.target, exchange.turn
+        if target is None or turn is None or isinstance(turn.peek, Unreadable):
+            return {}
+        now = Answered(target.provider, target.model, usage.total_input, now_us)
+        before = self.conversations.answered(turn.peek, now)
+        if before is None or before.name == now.name:
+            return {}
+        cached = before.cached_at(exchange.started_us)
+        return {"switched_from": before.name, "cost_switch": switch_cost(usage, card, cached)}
+
+
+def _note(exchange: Exchange) -> str:
+    """What was odd; and which fallbacks were not there to be tried, where one was called for."""
+    failures = (attempt.failure for attempt in exchange.attempts)
+    if not exchange.skipped or not any(course_of(failure).moves for failure in failures if failure):
+        return exchange.note
+    left_out = f"left out: {'; '.join(exchange.skipped)}"
+    shown = left_out if len(left_out) <= SKIPPED_SHOWN else f"{left_out[: SKIPPED_SHOWN - 1]}…"
+    return "; ".join(filter(None, (exchange.note, shown)))
 
 
 def _losses(exchange: Exchange) -> str:

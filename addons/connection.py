@@ -1,18 +1,18 @@
 """One model of one provider, ready to be asked from Python: the same routing, signing, codecs and rows as the proxy's.
 
 What the proxy does with an agent's request is done here with one of our own: asked for by name, lined up, prepared,
-signed, sent, read, priced and written into the spool. Only the sending is another, a plain HTTP client.
+signed, sent, read, priced and written into the spool; and sent again, to another key or provider, when that fails. Only
+the sending is another, a plain HTTP client, and the waiting is the caller's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
+import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -20,28 +20,28 @@ import httpx
 from ringlet_mitm.addons.answering import answer_context
 from ringlet_mitm.addons.asking import format_for, question
 from ringlet_mitm.addons.bookkeeping import Bookkeeper
-from ringlet_mitm.addons.connect_to import Detour
-from ringlet_mitm.addons.credentials.logins.vendor_client import Detours
 from ringlet_mitm.addons.exchange import Exchange
-from ringlet_mitm.addons.outbound import Outbound
 from ringlet_mitm.addons.preparing import Preparer
 from ringlet_mitm.addons.recorder import Sink
 from ringlet_mitm.addons.relay import Reading
+from ringlet_mitm.addons.sending import Http, sent
 from ringlet_mitm.addons.splicing import Turn
 from ringlet_mitm.addons.usage.rows import new_id
+from ringlet_mitm.addons.windows import Windows
 from ringlet_mitm.addons.wire.canonical import Conversation, Refusal, Reply, Text
 from ringlet_mitm.addons.wire.codec import read_json
 from ringlet_mitm.addons.wire.codecs import CODECS
 from ringlet_mitm.addons.wire.faults import classify, parse_error
+from ringlet_mitm.addons.wire.retry_hints import may_retry, retry_after_ms
 from ringlet_mitm.addons.wire.translator import whole_answer
-from ringlet_mitm.rules.errors import RouteError, Untranslatable
+from ringlet_mitm.rules.errors import RingletError, RouteError, Untranslatable
 from ringlet_mitm.rules.failures import Failure, FailureKind, ProviderError
 from ringlet_mitm.rules.peek import AgentRequest, Peek, peek
 from ringlet_mitm.rules.providers import ProviderRegistry, ProviderSpec
 from ringlet_mitm.rules.redaction import masked
-from ringlet_mitm.rules.reliability import Attempt
+from ringlet_mitm.rules.reliability import Attempt, GiveBack, Next, Policy, Step, Wait, next_step, timeouts_at
 from ringlet_mitm.rules.routing import Decision, Route
-from ringlet_mitm.rules.targets import ProfilePin, Target, line_up
+from ringlet_mitm.rules.targets import ProfilePin, Target, lined_up
 
 # No provider's host: so the request goes to the provider that was named, with its key, whatever its format is.
 ASKED_HOST = "localhost"
@@ -51,47 +51,42 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Http:
-    """How requests are sent: what `--connect-to` and `--upstream-ca` say for a proxy. Nothing of the environment.
+class Patience:
+    """What is done about failures: `sleep` takes seconds, `jitter` gives 0 to 1 for the length of waits."""
 
-    The shell of who works through us says `HTTPS_PROXY=…` and means a proxy of ours.
-    """
-
-    timeout_s: float
-    detours: tuple[Detour, ...] = ()
-    upstream_ca: Path | None = None
-
-    def client(self) -> httpx.Client:
-        """A client; it is made once for a connection."""
-        ca = self.upstream_ca
-        context = ssl.create_default_context(cafile=str(ca)) if ca else httpx.create_ssl_context(trust_env=False)
-        transport = Detours(self.detours, context) if self.detours else httpx.HTTPTransport(verify=context)
-        timeout = httpx.Timeout(self.timeout_s, connect=min(self.timeout_s, 10.0))
-        return httpx.Client(transport=transport, timeout=timeout, trust_env=False)
+    policy: Policy
+    windows: Windows
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
 
 
 class Connection:
-    """Asks one model. Close it after use; not for several threads at once."""
+    """Asks one model, and where `route` or `pin` say so others when it fails.
+
+    Close it after use; not for several threads at once.
+    """
 
     def __init__(
         self,
         spec: ProviderSpec,
-        model: str,
+        route: Route,
         registry: ProviderRegistry,
         pin: ProfilePin,
         preparer: Preparer,
         bookkeeper: Bookkeeper,
         sinks: tuple[Sink, ...],
         http: Http,
+        patience: Patience,
     ) -> None:
         self.spec = spec
-        self.model = model
+        self.model = route.model or ""
+        self._route = route
         self._registry = registry
         self._pin = pin
         self._preparer = preparer
         self._bookkeeper = bookkeeper
         self._sinks = sinks
-        self._http = http
+        self._patience = patience
         self._client = http.client()
 
     @property
@@ -105,64 +100,78 @@ class Connection:
 
     def ask(self, conversation: Conversation) -> Reply:
         """The answer; raises RouteError with the provider's words. What came of it is recorded either way."""
-        exchange, target = self._lined_up(replace(conversation, model=self.model, stream=False))
+        exchange = self._lined_up(replace(conversation, model=self.model, stream=False))
         try:
-            reply = self._asked(exchange, target)
+            return self._answered(exchange)
         except RouteError:
             exchange.failure = exchange.failure or Failure(FailureKind.NOT_SENT)
             raise
         finally:
             self._record(exchange)
-        return reply
 
-    def _lined_up(self, conversation: Conversation) -> tuple[Exchange, Target]:
+    def _lined_up(self, conversation: Conversation) -> Exchange:
         asked = question(conversation, format_for(self.spec, self.model))
         request = AgentRequest(
             asked.format, "POST", "http", ASKED_HOST, 80, asked.path, asked.headers, asked.body, direct=True
         )
         seen = peek(request, self._registry.by_host)
-        route = Route(self.spec.provider_id, self.model)
-        exchange = Exchange(new_id(), _now_us(), request)
-        exchange.turn = Turn(request, seen, Decision(f"connector → {route.provider}", None, route, None, 1.0))
+        label = f"connector → {self._route.provider}"
+        decision = Decision(label, None, self._route, None, 1.0, self._patience.policy)
         features = seen.features if isinstance(seen, Peek) else None
-        exchange.targets = line_up(route, request, features, self._registry, self._pin)
-        return exchange, exchange.targets[0]
+        lineup = lined_up(self._route, request, features, self._registry, self._pin)
+        # Nobody asked any host for it: a fallback to the one that was asked leads nowhere.
+        targets = tuple(target for target in lineup.targets if not target.as_asked)
+        return Exchange(
+            new_id(), _now_us(), request, Turn(request, seen, decision), targets=targets, skipped=lineup.skipped
+        )
 
-    def _asked(self, exchange: Exchange, target: Target) -> Reply:
+    def _answered(self, exchange: Exchange) -> Reply:
+        """Tries as long as the policy says."""
+        step: Step = Next(exchange.targets[0])
+        while not isinstance(step, GiveBack):
+            reply = self._tried(exchange, step)
+            if reply is not None:
+                return reply
+            step = self._step(exchange)
+        raise RouteError(_told(exchange))
+
+    def _tried(self, exchange: Exchange, step: Wait | Next) -> Reply | None:
+        """One attempt; where it fails, its failure is the last attempt's."""
         assert exchange.turn is not None
-        outbound, key_label = waited(self._preparer.ready(exchange.turn, target))
+        target, waited_ms = (step.target, 0) if isinstance(step, Next) else (exchange.attempts[-1].target, step.ms)
+        if waited_ms:
+            self._patience.sleep(waited_ms / 1000)
+        number = len(exchange.attempts) + 1
+        try:
+            outbound, key_label = waited(self._preparer.ready(exchange.turn, target))
+        except RingletError as error:
+            if number == 1:
+                raise
+            not_sent = Failure(FailureKind.NOT_SENT, None, ProviderError("not_sent", str(error)))
+            now_us = _now_us()
+            exchange.attempts.append(Attempt(number, target, "", now_us, None, now_us, waited_ms, None, not_sent))
+            return None
+        exchange.forget_answer()
         exchange.outbound = outbound
-        exchange.attempts.append(Attempt(1, target, key_label, started_us=_now_us()))
-        answer = self._sent(exchange, outbound)
-        exchange.first_byte_us, exchange.status = _now_us(), answer.status_code
-        reply, error = _read(exchange, target, answer)
-        exchange.reading = _reading(reply, error, answer)
-        if reply is None:
-            exchange.failure = Failure(classify(answer.status_code, error), answer.status_code, error)
-            raise RouteError(self._refusal(exchange.failure, answer))
+        exchange.attempts.append(Attempt(number, target, key_label, _now_us(), wait_ms=waited_ms))
+        answer = sent(self._client, outbound, timeouts_at(self._patience.policy, target))
+        reply = None
+        if isinstance(answer, Failure):
+            exchange.failure = answer
+        else:
+            reply = _read(exchange, target, answer)
+        exchange.close_attempt(_now_us())
         return reply
 
-    def _sent(self, exchange: Exchange, outbound: Outbound) -> httpx.Response:
-        url = httpx.URL(
-            scheme=outbound.scheme, host=outbound.host, port=outbound.port, raw_path=outbound.path.encode("ascii")
-        )
-        request = self._client.build_request(
-            outbound.method, url, headers=list(outbound.headers), content=outbound.body
-        )
-        where = f"{self.spec.provider_id} at {outbound.scheme}://{outbound.host}:{outbound.port}"
-        try:
-            return self._client.send(request)
-        except httpx.TimeoutException:
-            exchange.failure = Failure(FailureKind.TIMED_OUT)
-            raise RouteError(f"{where} did not answer within {self._http.timeout_s:g} s") from None
-        except httpx.HTTPError as error:
-            exchange.failure = Failure(FailureKind.UNREACHABLE)
-            raise RouteError(f"{where} cannot be reached: {masked(str(error)) or type(error).__name__}") from None
-
-    def _refusal(self, failure: Failure, answer: httpx.Response) -> str:
-        said = failure.error.message if failure.error else answer.text
-        words = masked(" ".join(said.split()))[:SAID_LIMIT]
-        return f"{self.name} answered {answer.status_code} ({failure.kind}): {words or 'nothing'}"
+    def _step(self, exchange: Exchange) -> Step:
+        """What follows the last attempt."""
+        tried, failure = tuple(exchange.attempts), exchange.attempts[-1].failure
+        assert failure is not None
+        if self._preparer.renews_after(tried):
+            return Wait(0)
+        windows = self._patience.windows.after_now(self._registry, tried, exchange.targets)
+        now_ms, jitter = _now_us() // 1000, self._patience.jitter()
+        return next_step(self._patience.policy, exchange.targets, tried, failure, now_ms, jitter, windows)
 
     def _record(self, exchange: Exchange) -> None:
         now_us = _now_us()
@@ -188,7 +197,21 @@ def waited(work: Coroutine[Any, Any, T]) -> T:
         return thread.submit(asyncio.run, work).result()
 
 
-def _read(exchange: Exchange, target: Target, answer: httpx.Response) -> tuple[Reply | None, ProviderError | None]:
+def _read(exchange: Exchange, target: Target, answer: httpx.Response) -> Reply | None:
+    """The answer, also in the exchange; None where it is an error, which is then the exchange's failure."""
+    exchange.first_byte_us, status = _now_us(), answer.status_code
+    exchange.status = status
+    reply, error = _parsed(exchange, target, answer)
+    exchange.reading = _reading(reply, error, answer)
+    if reply is None:
+        headers = answer.headers.raw
+        hint_ms = retry_after_ms(headers, answer.content, time.time())
+        said = error or ProviderError("unreadable", answer.text)
+        exchange.failure = Failure(classify(status, error), status, said, hint_ms, may_retry(headers))
+    return reply
+
+
+def _parsed(exchange: Exchange, target: Target, answer: httpx.Response) -> tuple[Reply | None, ProviderError | None]:
     """The answer, or the error that came in its place."""
     translation = exchange.outbound.translation if exchange.outbound is not None else None
     if translation is not None:
@@ -214,6 +237,29 @@ def _reading(reply: Reply | None, error: ProviderError | None, answer: httpx.Res
         output_estimate=-(-len(text_of(reply)) // BYTES_PER_TOKEN) if reply else 0,
         complete=True,
     )
+
+
+def _told(exchange: Exchange) -> str:
+    """What the last provider said that was asked, and what else was tried."""
+    target, failure = exchange.target, exchange.failure
+    assert target is not None and failure is not None
+    said = masked(" ".join((failure.error.message if failure.error else "").split()))[:SAID_LIMIT]
+    if failure.status is None:
+        there = target.endpoint
+        told = f"{target.provider} at {there.scheme}://{there.host}:{there.port} {said}"
+    else:
+        told = f"{_name(target)} answered {failure.status} ({failure.kind}): {said or 'nothing'}"
+    attempts = exchange.attempts
+    if len(attempts) == 1:
+        return told
+    failed = ((_name(one.target), one.failure) for one in attempts)
+    others = dict.fromkeys(f"{name} ({why.kind})" for name, why in failed if why and name != _name(target))
+    also = f"; also tried: {', '.join(others)}" if others else ""
+    return f"{told}, after {len(attempts)} attempts{also}"
+
+
+def _name(target: Target) -> str:
+    return f"{target.provider}/{target.model}"
 
 
 def _now_us() -> int:

@@ -15,7 +15,8 @@ Whatever goes wrong is a RingletError whose text says what to do; no key is ever
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -45,6 +46,7 @@ class Connector:
 
     `environ` stands for this process's variables. `profile` is what the ledger says the calls belong to, and, where
     there is a profile of that name, whose keys are used. `connect_to` and `upstream_ca` are as of `ringlet-mitm start`.
+    When a provider fails, what config.toml says is done: `sleep` waits, other keys, models and providers are tried.
     `config_manager` is taken from callers of interfaces of this shape, and not used.
     """
 
@@ -56,6 +58,7 @@ class Connector:
         profile: str = PROFILE,
         connect_to: Sequence[str] = (),
         upstream_ca: Path | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._environ = dict(os.environ if environ is None else environ)
         self._home = home_of(self._environ)
@@ -70,6 +73,7 @@ class Connector:
             sinks=(self._spool.append, lambda row, _: self._tally.add(row)),
             detours=tuple(map(parse_detour, connect_to)),
             upstream_ca=upstream_ca,
+            sleep=sleep,
         )
         self._connection: Connection | None = None
         self._problem = ""

@@ -16,10 +16,13 @@ from mitmproxy.connection import Server
 from mitmproxy.proxy.server import ConnectionHandler
 
 from ringlet_mitm.addons.http_stream import PatientStream
+from ringlet_mitm.addons.stream_clock import Due
 
 ROUND_S = 0.25
 
 logger = logging.getLogger(__name__)
+
+_ringing: set[asyncio.Task[None]] = set()
 
 
 async def keep_deadlines() -> None:
@@ -32,17 +35,31 @@ async def keep_deadlines() -> None:
             logger.exception("a provider that is overdue could not be given up")
 
 
+def ring(stream: PatientStream, due: Due) -> None:
+    """Have it done soon, from wherever one is."""
+    task = asyncio.get_running_loop().create_task(_rung(stream, due))
+    _ringing.add(task)
+    task.add_done_callback(_ringing.discard)
+
+
+async def _rung(stream: PatientStream, due: Due) -> None:
+    handler = _handler_of(stream)
+    if handler is not None:
+        await handler.server_event(stream.rings(due))
+
+
 async def _round(now: float) -> None:
     for stream in tuple(PatientStream.in_flight):  # a copy: whoever is done leaves meanwhile
-        if not (stream.is_overdue(now) or stream.is_stuck(now)):
+        due = stream.due(now)
+        if due is None:
             continue
         handler = _handler_of(stream)
         if handler is None:
             PatientStream.in_flight.discard(stream)
-        elif stream.is_stuck(now):
+        elif due is Due.NO_CONNECTION:
             _give_up_connecting(handler, stream)
         else:
-            await handler.server_event(stream.rings())
+            await handler.server_event(stream.rings(due))
 
 
 def _handler_of(stream: PatientStream) -> ConnectionHandler | None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 
 from mitmproxy import http
 
-from ringlet_mitm.addons.answering import answer_context
+from ringlet_mitm.addons.admission import Admission
 from ringlet_mitm.addons.exchange import Exchange, attach, exchange_of
 from ringlet_mitm.addons.failing import ANSWERED, failure_of, is_no_answer, made_answer
 from ringlet_mitm.addons.intake import Intake
@@ -20,15 +22,14 @@ from ringlet_mitm.addons.outbound import Outbound
 from ringlet_mitm.addons.preparing import Preparer
 from ringlet_mitm.addons.refusing import refuse
 from ringlet_mitm.addons.rewriting import apply
-from ringlet_mitm.addons.stream_port import Waiting
+from ringlet_mitm.addons.waiting import PING_S, while_trying, while_whole
+from ringlet_mitm.addons.windows import Windows
 from ringlet_mitm.rules.errors import RingletError
 from ringlet_mitm.rules.failures import Failure, FailureKind, ProviderError
+from ringlet_mitm.rules.limits import Action
 from ringlet_mitm.rules.reliability import Attempt, GiveBack, Next, Wait, next_step
 from ringlet_mitm.rules.shapes import format_of
 from ringlet_mitm.rules.targets import Target
-
-# Agents give up after 30 to 300 s without a byte; Anthropic itself pings about every 10 s.
-PING_S = 5.0
 
 
 class Dispatch:
@@ -39,12 +40,16 @@ class Dispatch:
         live: Live,
         intake: Intake,
         preparer: Preparer,
+        admission: Admission,
+        windows: Windows,
         ping_s: float = PING_S,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._live = live
         self._intake = intake
         self._preparer = preparer
+        self._admission = admission
+        self._windows = windows
         self._ping_s = ping_s
         self._jitter = jitter
 
@@ -57,11 +62,30 @@ class Dispatch:
             return
         attach(flow, exchange)
         exchange.raw_body = flow.request.raw_content or b""
+        exchange.over = self._admission.over
         try:
             await self._intake.route(exchange)
-            await self._send(flow, exchange, exchange.targets[0])
+            await self._keep_within_limits(exchange)
+            await self._begin(flow, exchange, self._admission.first(exchange))
         except RingletError as error:
             refuse(flow, exchange, error)
+
+    async def _begin(self, flow: http.HTTPFlow, exchange: Exchange, target: Target) -> None:
+        try:
+            await self._send(flow, exchange, target)
+        except RingletError:
+            self._admission.not_sent(target)
+            if target is exchange.targets[0]:
+                raise
+            await self._send(flow, exchange, exchange.targets[0])  # one that rests is better than one that cannot be
+
+    async def _keep_within_limits(self, exchange: Exchange) -> None:
+        """Where a limit says to go elsewhere, go there."""
+        said = await self._admission.verdict(exchange)
+        if said is not None and said.action is Action.SWITCH and said.limit is not None and said.limit.to is not None:
+            exchange.remark(said.said)
+            exchange.obeyed = (*exchange.obeyed, said.limit)
+            self._intake.redirect(exchange, said.limit)
 
     async def upstream_failed(self, flow: http.HTTPFlow) -> None:
         """An attempt has failed before anything went to the agent: prepare another one, or what the agent is told."""
@@ -73,41 +97,46 @@ class Dispatch:
         exchange.setback = None
         while True:
             exchange.failure, exchange.status = failure, failure.status
+            ended = replace(exchange.attempts[-1], failure=failure)
+            exchange.renews = self._preparer.renews_after((*exchange.attempts[:-1], ended))
             exchange.close_attempt(_now_us())
-            step = Wait(0) if self._renews(exchange, failure) else self._step(exchange, failure)
+            step = Wait(0) if exchange.renews else await self._step(exchange, failure)
             if isinstance(step, GiveBack):
                 break
             target = step.target if isinstance(step, Next) else exchange.attempts[-1].target
             waited_ms = step.ms if isinstance(step, Wait) else 0
             try:
+                self._admission.admit(exchange, target)
                 outbound, key_label = await self._preparer.ready(exchange.turn, target)
             except RingletError as error:
                 # A fallback that cannot be used, for want of a key say, is passed over; its row says why.
                 failure = Failure(FailureKind.NOT_SENT, None, ProviderError("not_sent", str(error)))
                 exchange.attempts.append(_attempt(exchange, target, "", waited_ms))
+                exchange.first_byte_us = None
                 continue
-            begun = exchange.waiting if exchange.waiting is not None and exchange.waiting.begun else None
+            waiting = exchange.waiting
             exchange.forget_answer()
             self._put(flow, exchange, outbound, _attempt(exchange, target, key_label, waited_ms))
-            exchange.waiting = begun or exchange.waiting
+            if waiting is not None and waiting.begun:
+                exchange.waiting = waiting
+            else:
+                exchange.waiting = exchange.waiting or while_trying(exchange, self._ping_s)
             exchange.again_s = waited_ms / 1000
             return
         exchange.failure, exchange.status = answered, answered.status
-        if response is None or is_no_answer(exchange, answered):
+        begun = exchange.waiting is not None and exchange.waiting.begun
+        if response is None or begun or is_no_answer(exchange, answered):
             exchange.told = True
             exchange.gate = exchange.relay = None
             flow.response = made_answer(exchange, answered)
 
-    def _renews(self, exchange: Exchange, failure: Failure) -> bool:
-        """Whether a token was refused before its time, as after a sign-out elsewhere: a new one is worth one try."""
-        here = exchange.attempts[-1]
-        tried = [attempt for attempt in exchange.attempts if attempt.target == here.target]
-        return failure.status == 401 and len(tried) == 1 and self._preparer.renews(here.target)
-
-    def _step(self, exchange: Exchange, failure: Failure) -> Wait | Next | GiveBack:
+    async def _step(self, exchange: Exchange, failure: Failure) -> Wait | Next | GiveBack:
         assert exchange.turn is not None
-        policy, now_ms = exchange.turn.decision.policy, _now_us() // 1000
-        return next_step(policy, exchange.targets, tuple(exchange.attempts), failure, now_ms, self._jitter())
+        policy, chain, tried = exchange.turn.decision.policy, exchange.targets, tuple(exchange.attempts)
+        windows = await self._windows.after(self._live.ruling, tried, chain)
+        now_ms, jitter = _now_us() // 1000, self._jitter()
+        rests = partial(self._admission.rests, exchange)
+        return next_step(policy, chain, tried, failure, now_ms, jitter, windows, rests)
 
     async def _send(self, flow: http.HTTPFlow, exchange: Exchange, target: Target) -> None:
         assert exchange.turn is not None
@@ -119,7 +148,8 @@ class Dispatch:
         exchange.calibration = self._live.calibration.ratio(target.provider, target.model)
         exchange.outbound = outbound
         exchange.attempts.append(attempt)
-        exchange.waiting = _waiting(exchange, outbound, self._ping_s)
+        self._admission.sent(exchange, attempt)
+        exchange.waiting = while_whole(exchange, outbound, self._ping_s)
         apply(flow.request, outbound, exchange.raw_body)
 
 
@@ -131,15 +161,3 @@ def _attempt(exchange: Exchange, target: Target, key_label: str, waited_ms: int 
 
 def _now_us() -> int:
     return time.time_ns() // 1000
-
-
-def _waiting(exchange: Exchange, outbound: Outbound, ping_s: float) -> Waiting | None:
-    """Signs of life for an agent that asked for a stream of a provider that gives none."""
-    translation = outbound.translation
-    if translation is None or translation.streams or not translation.conversation.stream:
-        return None
-    return Waiting(
-        every_s=ping_s,
-        content_type=translation.content_type,
-        ping=translation.agent.renderer(answer_context(exchange, translation)).ping,
-    )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mitmproxy import flow as mitmproxy_flow
 
 from ringlet_mitm.addons.outbound import Outbound
+from ringlet_mitm.addons.queues import Ticket
 from ringlet_mitm.addons.relay import Reading, Relay
 from ringlet_mitm.addons.splicing import Turn
 from ringlet_mitm.addons.stream_port import Gate, Setback, Waiting
 from ringlet_mitm.addons.translating import TranslatingRelay
 from ringlet_mitm.addons.usage.rows import RequestRow
 from ringlet_mitm.rules.failures import Failure, FailureKind
+from ringlet_mitm.rules.limits import Limit
 from ringlet_mitm.rules.peek import AgentRequest
 from ringlet_mitm.rules.reliability import Attempt
 from ringlet_mitm.rules.shapes import Loss
@@ -26,7 +29,7 @@ class Exchange:
     """One request of an agent and its answer. Times are microseconds since the epoch.
 
     `raw_body` is the body as the agent sent it, still packed. `again_s` says when the next attempt is sent, None for no
-    other. `told` is true where the answer is of our making.
+    other. `told` is true where the answer is of our making. `skipped` says why fallbacks are not among the `targets`.
     """
 
     id: str
@@ -34,6 +37,7 @@ class Exchange:
     request: AgentRequest
     turn: Turn | None = None
     targets: tuple[Target, ...] = ()
+    skipped: tuple[str, ...] = ()
     outbound: Outbound | None = None
     attempts: list[Attempt] = field(default_factory=list)
     counted_tokens: int | None = None
@@ -53,6 +57,10 @@ class Exchange:
     told: bool = False
     answer_losses: tuple[Loss, ...] = ()
     row: RequestRow | None = None
+    ticket: Ticket | None = None
+    obeyed: tuple[Limit, ...] = ()
+    renews: bool = False
+    over: Callable[[Exchange, Attempt], None] | None = None
 
     @property
     def target(self) -> Target | None:
@@ -72,6 +80,20 @@ class Exchange:
                 ended_us=now_us,
                 failure=self.failure,
             )
+            self._is_over(self.attempts[-1])
+
+    def call_off(self) -> None:
+        """The agent has gone before the last attempt was sent: it has no row, for nobody was asked."""
+        self.failure = Failure(FailureKind.CLIENT_GONE)
+        self._is_over(replace(self.attempts.pop(), failure=self.failure))
+
+    def remark(self, text: str) -> None:
+        """Add to the note."""
+        self.note = f"{self.note}; {text}" if self.note else text
+
+    def _is_over(self, attempt: Attempt) -> None:
+        if self.over is not None:
+            self.over(self, attempt)
 
     def forget_answer(self) -> None:
         """Make ready for another attempt: nothing is left of the last one but its place among the attempts."""
@@ -81,7 +103,7 @@ class Exchange:
 
     def let_go(self) -> None:
         """Forget what only an attempt needs; the row stays."""
-        self.turn = self.outbound = self.relay = self.waiting = self.gate = self.setback = None
+        self.turn = self.outbound = self.relay = self.waiting = self.gate = self.setback = self.over = None
         self.raw_body = b""
         asked = self.request
         self.request = AgentRequest(

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
 from mitmproxy import http
 
+from ringlet_mitm.addons.admission import Admission
 from ringlet_mitm.addons.exchange import exchange_of
 from ringlet_mitm.addons.stream_port import NO_LIMITS, Gate, Limits, Port, Setback, Waiting
+from ringlet_mitm.addons.waiting import while_trying
 from ringlet_mitm.addons.wire.faults import error_event
 from ringlet_mitm.addons.wire.translator import BROKEN_OFF
 from ringlet_mitm.rules.failures import Failure, FailureKind
+from ringlet_mitm.rules.reliability import timeouts_at
 
 
 class FlowPort(Port):
     """The port of every proxy of ours."""
+
+    def __init__(self, admission: Admission, ping_s: float) -> None:
+        self._admission = admission
+        self._ping_s = ping_s
 
     def is_ours(self, flow: http.HTTPFlow) -> bool:
         """Model calls that were sent somewhere."""
@@ -22,10 +33,12 @@ class FlowPort(Port):
     def limits(self, flow: http.HTTPFlow) -> Limits:
         """As the policy of its rule says."""
         exchange = exchange_of(flow)
-        if exchange is None or exchange.turn is None:
+        if exchange is None or exchange.turn is None or exchange.target is None:
             return NO_LIMITS
-        timeouts = exchange.turn.decision.policy.timeouts
-        return Limits(timeouts.connect_ms / 1000, timeouts.first_byte_ms / 1000, timeouts.idle_ms / 1000)
+        limits = timeouts_at(exchange.turn.decision.policy, exchange.target)
+        return Limits(
+            limits.connect_ms / 1000, limits.first_byte_ms / 1000, limits.idle_ms / 1000, limits.total_ms / 1000
+        )
 
     def gate(self, flow: http.HTTPFlow) -> Gate | None:
         """What its answer has to pass; set with the answer's head."""
@@ -51,12 +64,29 @@ class FlowPort(Port):
         exchange = exchange_of(flow)
         return exchange is not None and exchange.told
 
+    def enters(self, flow: http.HTTPFlow, granted: Callable[[], None]) -> bool | None:
+        """Plans with few requests at once have a line before them."""
+        exchange = exchange_of(flow)
+        if exchange is None:
+            return True
+        found = self._admission.enters(exchange, granted)
+        if found is False:
+            exchange.waiting = exchange.waiting or while_trying(exchange, self._ping_s)
+        return found
+
+    def entered(self, flow: http.HTTPFlow) -> None:
+        """What it waited belongs to the wait before the attempt."""
+        exchange = exchange_of(flow)
+        if exchange is not None and exchange.attempts:
+            planned, now_us = exchange.attempts[-1], time.time_ns() // 1000
+            waited_ms = planned.wait_ms + (now_us - planned.started_us) // 1000
+            exchange.attempts[-1] = replace(planned, started_us=now_us, wait_ms=waited_ms)
+
     def called_off(self, flow: http.HTTPFlow) -> None:
         """It has no row: nobody was asked."""
         exchange = exchange_of(flow)
         if exchange is not None:
-            exchange.attempts.pop()
-            exchange.failure = Failure(FailureKind.CLIENT_GONE)
+            exchange.call_off()
 
     def fell_silent(self, flow: http.HTTPFlow) -> None:
         """The row says so."""

@@ -61,6 +61,21 @@ class Whole:
         return self.problem is None
 
 
+class NoStream:
+    """Too late for an answer that comes whole: the agent's stream has begun."""
+
+    patience_s = 0.0
+    problem = ProviderError("no_stream", "the provider answered whole where a stream was asked for")
+
+    def feed(self, data: bytes) -> bool | None:
+        """A failure."""
+        return False
+
+    def end(self) -> bool:
+        """The same."""
+        return False
+
+
 class FirstEvent:
     """Passes a stream at its first event that is neither an error nor a prelude.
 

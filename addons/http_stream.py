@@ -1,11 +1,10 @@
 """mitmproxy's HttpStream, made to ask before an agent learns of a failure, and to say what happened when it must.
 
-THE file that touches mitmproxy's layers; it knows no wire format, that is its port's. Four designs do not work.
+With numbered_stream.py below it THE place that touches mitmproxy's layers; it knows no wire format, that is its port's.
+Three designs do not work.
 - A second proxy before the providers, or buffering answers: streams would no longer be streams.
 - Waiting inside the hook that decides: mitmproxy pauses a stream while a hook runs, so nobody would notice that the
   agent has gone. The hook answers at once, and the stream asks to be woken.
-- The same number for the next attempt on an HTTP/2 connection: a closed stream is never opened again. Each attempt has
-  a number of its own towards the provider, and the agent sees its own number all the time.
 - A timer for each request (`RequestWakeup`): it keeps the request and its answer in memory until it rings. One round
   over all streams rings those that are overdue (deadlines.py).
 
@@ -17,17 +16,14 @@ answer.
 from __future__ import annotations
 
 import time
-from itertools import count, pairwise
-from typing import Any
+from collections.abc import Callable
 
 from mitmproxy import http
-from mitmproxy.connection import Connection
 from mitmproxy.flow import Error
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import http as layers
-from mitmproxy.proxy.layers.http import DropStream, GetHttpConnection, HttpLayer, HttpStream, SendHttp, _events
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import (
-    HttpEvent,
     RequestData,
     RequestEndOfMessage,
     RequestHeaders,
@@ -40,88 +36,90 @@ from mitmproxy.proxy.layers.http._events import (
 )
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook, HttpResponseHook
 
-from ringlet_mitm.addons.stream_port import NO_LIMITS, Port, Setback, Trouble, UpstreamFailedHook
+from ringlet_mitm.addons.numbered_stream import NewOrSoundConnection, NumberedStream
+from ringlet_mitm.addons.stream_clock import Due, Phase, StreamClock
+from ringlet_mitm.addons.stream_port import Port, Setback, Trouble, UpstreamFailedHook
 
-# How an attempt is called off: an enumeration since mitmproxy 12, a status before.
-CANCEL: Any = _events.ErrorCode.CANCEL if hasattr(_events, "ErrorCode") else 499
-FROM_PROVIDER = (ResponseHeaders, ResponseData, ResponseTrailers, ResponseEndOfMessage, ResponseProtocolError)
-# Numbers towards providers, far from those that a client's HTTP/2 counts.
-NUMBERS = count(2**40)
 # What is held back of an answer until it is known to be one.
 HELD_BYTES = 1024 * 1024
 
 
-def install(port: Port) -> None:
-    """Use this stream for every request of this process."""
+def install(port: Port, ring: Callable[[PatientStream, Due], None]) -> None:
+    """Use this stream for every request of this process; `ring` has a stream do, soon, what is due."""
     PatientStream.port = port
+    PatientStream.ring = staticmethod(ring)
     layers.HttpStream = PatientStream  # type: ignore[misc]
 
 
-class NewOrSoundConnection(GetHttpConnection):
-    """A connection that did not come about is no answer to who asks later: mitmproxy would give its old error."""
-
-    def connection_spec_matches(self, connection: Connection) -> bool:
-        """Whether to take one that is there."""
-        return not connection.error and super().connection_spec_matches(connection)
-
-
-class PatientStream(HttpStream):
+class PatientStream(NumberedStream):
     """One request, its attempts, and its answer."""
 
     port: Port = Port()
+    ring: Callable[[PatientStream, Due], None]
     in_flight: set[PatientStream] = set()  # noqa: RUF012  (of the process, for deadlines.py)
 
-    limits = NO_LIMITS
-    ours = False
-    asked = False
-    number: int | None = None  # towards the provider, from the second attempt on
-    heard_at = 0.0
-    connecting_since: float | None = None
+    clock: StreamClock | None = None  # of a model call
+    connecting = False
+    in_line = False
     held: bytearray | None = None
-    held_since = 0.0
     again: commands.RequestWakeup | None = None
-    alarm: commands.RequestWakeup | None = None
-
-    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
-        if isinstance(event, FROM_PROVIDER):
-            if self.number is not None:
-                if event.stream_id != self.number:
-                    return  # of an attempt that was called off
-                event.stream_id = self.stream_id
-            self.heard_at = time.monotonic()
-        inner = self._on_wakeup(event) if isinstance(event, events.Wakeup) else super()._handle_event(event)
-        yield from inner if self.number is None else self._numbered(inner)
-        if self.asked or self.client_state != self.state_done:
-            return
-        self.asked = True
-        if self.server_state == self.state_wait_for_response_headers:
-            found = self.port.waiting(self.flow)
-            if found is not None:
-                yield commands.RequestWakeup(found.every_s)
+    alarms: dict[commands.Command, Due]
 
     # --- attempts
 
     def make_server_connection(self) -> layer.CommandGenerator[bool]:
         """A connection for the attempt; where there is none, and no other attempt either, the agent is told."""
         flow = self.flow
-        self.ours = self.port.is_ours(flow)
-        if not self.ours:
+        if not self.port.is_ours(flow):
             return (yield from super().make_server_connection())
-        self.limits = self.port.limits(flow)
+        if self.clock is None:
+            self.clock, self.alarms = StreamClock(), {}
+        self.clock.limits = self.port.limits(flow)
+        self.clock.enter()
         self.in_flight.add(self)
-        self.connecting_since = time.monotonic()
+        enters = self.port.enters(flow, self._turn_comes)
+        if not enters:
+            yield from self._stands_in_line(enters)
+            return False
+        return (yield from self._connected())
+
+    def _connected(self) -> layer.CommandGenerator[bool]:
+        flow, clock = self.flow, self.clock
+        assert clock is not None
+        self.connecting = True
         connection, problem = yield NewOrSoundConnection(
             (flow.request.host, flow.request.port),
             flow.request.scheme == "https",
             flow.server_conn.via,
             flow.server_conn.transport_protocol,
         )
-        self.connecting_since, self.heard_at = None, time.monotonic()
+        self.connecting = False
+        clock.enter()
         if not problem:
             self.context.server = flow.server_conn = connection
             return True
         yield from self._failed(Trouble.UNREACHABLE, problem)
         return False
+
+    def _turn_comes(self) -> None:
+        """Called by who leaves the line, in the middle of whatever that is doing."""
+        self.ring(self, Due.PLACE)
+
+    def _stands_in_line(self, enters: bool | None) -> layer.CommandGenerator[None]:
+        if enters is None:
+            yield from self._failed(Trouble.TURNED_AWAY, "too many requests wait for it already")
+        else:
+            self.in_line, self.server_state = True, self.state_between
+
+    def _leaves_line(self, due: Due) -> layer.CommandGenerator[None]:
+        if not self.in_line or self.server_state != self.state_between:
+            return
+        self.in_line = False
+        if due is Due.PLACE:
+            self.port.entered(self.flow)
+            yield from self.numbered(self._sent(self._connected()))
+        else:
+            yield from self._failed(Trouble.TURNED_AWAY, "no place in line came free in time")
 
     def _failed(
         self, trouble: Trouble, message: str, body: bytes = b"", *, cancel: bool = False
@@ -135,10 +133,8 @@ class PatientStream(HttpStream):
         if seconds is None and trouble in (Trouble.ANSWER, Trouble.FIRST_EVENT) and not self.port.is_told(self.flow):
             return False
         if cancel:
-            yield from self._called_off()
-        if self.number is not None:
-            self._parent().streams.pop(self.number, None)
-        self.number = next(NUMBERS)
+            yield from self.called_off()
+        self.renumber()
         self.held = None
         self.response_body_buf.clear()
         if seconds is None:
@@ -154,23 +150,18 @@ class PatientStream(HttpStream):
         return True
 
     def _next_attempt(self) -> layer.CommandGenerator[None]:
-        assert self.number is not None
-        self._parent().streams[self.number] = self
-        yield from self._numbered(self._sent())
+        self.register()
+        yield from self.numbered(self._sent(self.make_server_connection()))
 
-    def _sent(self) -> layer.CommandGenerator[None]:
+    def _sent(self, connected: layer.CommandGenerator[bool]) -> layer.CommandGenerator[None]:
         self.server_state = self.state_wait_for_response_headers
-        if not (yield from self.make_server_connection()):
+        if not (yield from connected):
             return
         content = self.flow.request.raw_content
         yield SendHttp(RequestHeaders(self.stream_id, self.flow.request, not content), self.context.server)
         if content:
             yield SendHttp(RequestData(self.stream_id, content), self.context.server)
         yield SendHttp(RequestEndOfMessage(self.stream_id), self.context.server)
-
-    def _called_off(self) -> layer.CommandGenerator[None]:
-        number = self.number or self.stream_id
-        yield SendHttp(RequestProtocolError(number, "called off", CANCEL), self.context.server)
 
     def _told(self) -> layer.CommandGenerator[None]:
         """The hook has made an answer of the failure."""
@@ -180,35 +171,25 @@ class PatientStream(HttpStream):
         if not (yield from self.check_killed(True)):
             yield from self._answered(already_streamed=False)
 
-    def _numbered(self, inner: layer.CommandGenerator[Any]) -> layer.CommandGenerator[Any]:
-        """The same commands, with the number of this attempt towards the provider."""
-        reply: Any = None
-        while True:
-            try:
-                command = inner.send(reply)
-            except StopIteration as stop:
-                return stop.value
-            if isinstance(command, SendHttp) and isinstance(command.event, HttpEvent):
-                to_client = command.connection is self.context.client
-                command.event.stream_id = self.stream_id if to_client else self.number or self.stream_id
-            elif isinstance(command, DropStream) and self.number is not None:
-                self._parent().streams.pop(self.number, None)
-            reply = yield command
-
-    def _parent(self) -> HttpLayer:
-        above = self.context.layers[self.context.layers.index(self) - 1]
-        assert isinstance(above, HttpLayer)
-        return above
-
     # --- answers
 
     def start_response_stream(self) -> layer.CommandGenerator[None]:
         """Hold the answer back while it may still turn out to be a failure."""
         if self.port.gate(self.flow) is None:
-            yield from super().start_response_stream()
+            yield from self._begun()
             return
-        self.held, self.held_since = bytearray(), time.monotonic()
+        self.held = bytearray()
         self.server_state = self.state_held
+        if self.clock is not None:
+            self.clock.enter()
+
+    def _begun(self) -> layer.CommandGenerator[None]:
+        """The head, unless one went out with a ping."""
+        found = self.port.waiting(self.flow)
+        if found is not None and found.begun:
+            self.server_state = self.state_stream_response_body
+        else:
+            yield from super().start_response_stream()
 
     def state_held(self, event: events.Event) -> layer.CommandGenerator[None]:
         """Nothing of the answer has gone to the agent."""
@@ -233,7 +214,7 @@ class PatientStream(HttpStream):
 
     def _released(self) -> layer.CommandGenerator[None]:
         held, self.held = bytes(self.held or b""), None
-        yield from super().start_response_stream()
+        yield from self._begun()
         if held:
             yield from self.server_state(ResponseData(self.stream_id, held))
 
@@ -241,7 +222,7 @@ class PatientStream(HttpStream):
         """The answer is there, whole or all of its stream."""
         response = self.flow.response
         assert response is not None
-        gate = self.port.gate(self.flow) if self.ours and not already_streamed else None
+        gate = self.port.gate(self.flow) if self.clock is not None and not already_streamed else None
         if gate is not None:
             body = response.raw_content or b""
             gate.feed(body)
@@ -254,7 +235,7 @@ class PatientStream(HttpStream):
         """To the agent with it. Where the answer was begun, only its body is still to be sent."""
         self.in_flight.discard(self)
         found = self.port.waiting(self.flow)
-        if found is None or not found.begun:
+        if found is None or not found.begun or already_streamed:
             yield from super().send_response(already_streamed)
             return
         assert self.flow.response is not None
@@ -287,7 +268,7 @@ class PatientStream(HttpStream):
 
     def _before_an_answer(self) -> bool:
         waits = (self.state_wait_for_response_headers, self.state_held, self.state_consume_response_body)
-        return self.ours and self.client_state != self.state_errored and self.server_state in waits
+        return self.clock is not None and self.client_state != self.state_errored and self.server_state in waits
 
     def _gone(self, message: str) -> layer.CommandGenerator[None]:
         """The agent has hung up between two attempts: there will be no other."""
@@ -317,34 +298,69 @@ class PatientStream(HttpStream):
 
     # --- time
 
-    def _on_wakeup(self, event: events.Wakeup) -> layer.CommandGenerator[None]:
+    def due(self, now: float) -> Due | None:
+        """What deadlines.py shall have it do; `now` is `time.monotonic()`."""
+        if self.clock is None or self.server_state in (self.state_done, self.state_errored):
+            self.in_flight.discard(self)
+            return None
+        if self.alarms:  # on its way
+            return None
+        gate = self.port.gate(self.flow) if self.held is not None else None
+        patience_s = gate.patience_s if gate is not None else 0.0
+        return self.clock.due(now, self._phase(), self.port.waiting(self.flow), patience_s)
+
+    def _phase(self) -> Phase:
+        if self.connecting:
+            return Phase.CONNECTING
+        if self.in_line:
+            return Phase.IN_LINE
+        return PHASES.get(self.server_state.__name__, Phase.OVER)
+
+    def rings(self, due: Due) -> events.Wakeup:
+        """The event that has it do what is due."""
+        command, event = self.alarm()
+        self.alarms[command] = due
+        return event
+
+    def heard(self) -> None:
+        """For its time-outs."""
+        if self.clock is not None:
+            self.clock.heard_at = time.monotonic()
+
+    def woken(self, event: events.Wakeup) -> layer.CommandGenerator[None]:
+        """The pause between two attempts is over, or something is due."""
         if event.command is self.again:
             self.again = None
             if self.server_state == self.state_between:
                 yield from self._next_attempt()
-        elif event.command is self.alarm:
-            self.alarm = None
-            yield from self._overdue()
-        else:
+            return
+        due = self.alarms.pop(event.command, None)
+        if self.client_state == self.state_errored or self.server_state in (self.state_done, self.state_errored):
+            return
+        if due in (Due.PLACE, Due.TURNED_AWAY):
+            yield from self._leaves_line(due)
+        elif due is Due.PING:
             yield from self._ping()
-
-    def _overdue(self) -> layer.CommandGenerator[None]:
-        if self._is_held_for_long(time.monotonic()):
+        elif due is Due.RELEASE and self.held is not None:
             yield from self._released()
-        elif self._before_an_answer():
+        elif due is Due.SILENCE:
+            yield from self._given_up()
+
+    def _given_up(self) -> layer.CommandGenerator[None]:
+        """The provider says nothing any more."""
+        if self._before_an_answer():
             yield from self._failed(Trouble.TIMED_OUT, "the provider did not answer in time", cancel=True)
-        elif self.server_state == self.state_stream_response_body and self.client_state != self.state_errored:
-            yield from self._called_off()
-            code = (_events.ErrorCode.GENERIC_SERVER_ERROR,) if hasattr(_events, "ErrorCode") else ()
+        elif self.server_state == self.state_stream_response_body:
+            yield from self.called_off()
             self.in_flight.discard(self)
             self.port.fell_silent(self.flow)
-            yield from self._broken_off(ResponseProtocolError(self.stream_id, "the provider fell silent", *code))
+            yield from self._broken_off(self.provider_gone("the provider fell silent"))
 
     def _ping(self) -> layer.CommandGenerator[None]:
-        found = self.port.waiting(self.flow)
-        over = (self.state_done, self.state_errored)
-        if found is None or self.server_state in over or self.client_state == self.state_errored or self.flow.error:
+        found, clock = self.port.waiting(self.flow), self.clock
+        if found is None or clock is None or self.flow.error:
             return
+        clock.told_at = time.monotonic()
         if not found.begun:
             found.begun = True
             head = http.Response.make(200, b"", {"content-type": found.content_type, "cache-control": "no-store"})
@@ -354,35 +370,12 @@ class PatientStream(HttpStream):
             head.content = None
             yield SendHttp(ResponseHeaders(self.stream_id, head, end_stream=False), self.context.client)
         yield SendHttp(ResponseData(self.stream_id, found.ping()), self.context.client)
-        yield commands.RequestWakeup(found.every_s)
 
-    def is_overdue(self, now: float) -> bool:
-        """Whether the provider is silent, or its answer held back, for too long; `now` is `time.monotonic()`."""
-        if self.server_state in (self.state_done, self.state_errored):
-            self.in_flight.discard(self)
-            return False
-        if self._is_held_for_long(now):
-            return True
-        begun = self.server_state != self.state_wait_for_response_headers
-        limit = self.limits.idle_s if begun else self.limits.first_byte_s
-        waits = self.server_state == self.state_stream_response_body or self._before_an_answer()
-        return bool(limit) and waits and self.connecting_since is None and now - self.heard_at > limit
 
-    def _is_held_for_long(self, now: float) -> bool:
-        gate = self.port.gate(self.flow) if self.server_state == self.state_held else None
-        return gate is not None and 0 < gate.patience_s < now - self.held_since
-
-    def is_stuck(self, now: float) -> bool:
-        """Whether there should be a connection by now."""
-        since, limit = self.connecting_since, self.limits.connect_s
-        return since is not None and bool(limit) and now - since > limit
-
-    def rings(self) -> events.Wakeup:
-        """An event that leads through all layers to this stream, as if it had asked to be woken."""
-        self.alarm = alarm = commands.RequestWakeup(0)
-        self.heard_at = time.monotonic()  # so that it rings once
-        above = self.context.layers
-        for one, below in pairwise(above):
-            if isinstance(one, HttpLayer):
-                one.command_sources[alarm] = below
-        return events.Wakeup(alarm)
+PHASES = {
+    HttpStream.state_wait_for_response_headers.__name__: Phase.ASKED,
+    HttpStream.state_consume_response_body.__name__: Phase.COLLECTED,
+    HttpStream.state_stream_response_body.__name__: Phase.FLOWING,
+    PatientStream.state_held.__name__: Phase.HELD,
+    PatientStream.state_between.__name__: Phase.PAUSED,
+}

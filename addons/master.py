@@ -18,11 +18,15 @@ from mitmproxy import ctx
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 
+from ringlet_mitm.addons.admission import Admission
 from ringlet_mitm.addons.annotations import Annotations
 from ringlet_mitm.addons.answer import Answer
 from ringlet_mitm.addons.authority import ensure
 from ringlet_mitm.addons.bookkeeping import Bookkeeper
+from ringlet_mitm.addons.breakers import Breakers
+from ringlet_mitm.addons.budget import Budget
 from ringlet_mitm.addons.connect_to import Detour, install
+from ringlet_mitm.addons.conversations import Conversations
 from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.formats import complaints, configured
 from ringlet_mitm.addons.credentials.logins.exchanges import exchanges
@@ -30,11 +34,13 @@ from ringlet_mitm.addons.credentials.logins.late_client import LateClient
 from ringlet_mitm.addons.credentials.signing import Signer
 from ringlet_mitm.addons.credentials.store import store_of
 from ringlet_mitm.addons.credentials.vault import Vault
-from ringlet_mitm.addons.deadlines import keep_deadlines
-from ringlet_mitm.addons.dispatch import PING_S, Dispatch
+from ringlet_mitm.addons.deadlines import keep_deadlines, ring
+from ringlet_mitm.addons.dispatch import Dispatch
+from ringlet_mitm.addons.elsewhere import Elsewhere
 from ringlet_mitm.addons.endpoints import Endpoints
 from ringlet_mitm.addons.flow_port import FlowPort
 from ringlet_mitm.addons.guard import Guard
+from ringlet_mitm.addons.http_stream import PatientStream
 from ringlet_mitm.addons.http_stream import install as install_stream
 from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.lean import LeanMaster
@@ -47,12 +53,15 @@ from ringlet_mitm.addons.rulings import RulingFiles
 from ringlet_mitm.addons.sessions import Sessions
 from ringlet_mitm.addons.token_counts import TokenCounts
 from ringlet_mitm.addons.usage.apart import WriterApart
+from ringlet_mitm.addons.usage.spending import SpentApart
 from ringlet_mitm.addons.usage.spool import Spool
+from ringlet_mitm.addons.waiting import PING_S
 from ringlet_mitm.addons.websockets import WebSockets
+from ringlet_mitm.addons.windows import Windows
 from ringlet_mitm.rules.agents import presets
 from ringlet_mitm.rules.home import Home
 from ringlet_mitm.rules.interception import HostPolicy, HostVerdict
-from ringlet_mitm.rules.profiles import Profile
+from ringlet_mitm.rules.profiles import Profile, own_models
 from ringlet_mitm.rules.tokens import Calibration
 
 if sys.platform != "win32" and sys.version_info < (3, 12):
@@ -100,25 +109,31 @@ class Proxy:
         self.writer = WriterApart(self.spool, home.database, on_calibration=self._calibrated)
         self.counter = Counter()
         self.sessions = Sessions()
+        self.conversations = Conversations()
         self.policy = HostPolicy.of(presets(), profile.intercept)
-        self.recorder = Recorder(
-            Bookkeeper(profile.name, self.prices), [self.spool.append, *setup.sinks], keeps_bodies=setup.annotate
+        bookkeeper = Bookkeeper(profile.name, self.prices, self.conversations)
+        self.budget = Budget(
+            profile.name, Elsewhere(SpentApart(home.database, home.spool_dir, profile.name).read), time.time
         )
+        sinks = [self.spool.append, self.budget.record, *setup.sinks]
+        self.recorder = Recorder(bookkeeper, sinks, keeps_bodies=setup.annotate)
         self.vault = Vault(setup.environ, store_of(home, setup.environ))
+        self.admission = Admission(self.live, Breakers(_now_ms), self.budget)
+        self.windows = Windows(self.prices, lambda: own_models(home))
         self.started = time.monotonic()
         self.reload = Reload(self.live, self._reloaded, files.watched)
 
     def addons(self, *, annotate: bool) -> list[Any]:
         """In the order in which their hooks run; comments cost time, so they are only for where somebody sees them."""
-        intake = Intake(self.live, self.counter, self._decrypted)
+        intake = Intake(self.live, self.counter, self._decrypted, self.conversations)
         preparer = Preparer(self._signer(), self.sessions.recall)
         found = [
             Guard(self.policy),
             WebSockets(),
             Endpoints(self.live, {"/health": self.health}),
             TokenCounts(intake, preparer),
-            Dispatch(self.live, intake, preparer, self.setup.ping_s),
-            Answer(self.recorder.record, self.sessions),
+            Dispatch(self.live, intake, preparer, self.admission, self.windows, self.setup.ping_s),
+            Answer(self.recorder.record, self.sessions, self.admission.answers),
             self.recorder,
             self.reload,
             Background(self),
@@ -135,6 +150,8 @@ class Proxy:
             "requests": self.recorder.recorded,
             "unsaved_rows": self.spool.unsaved,
             "uptime_s": round(time.monotonic() - self.started),
+            "in_flight": len(PatientStream.in_flight),
+            **self.admission.report(),
         }
 
     def warm(self) -> None:
@@ -182,8 +199,9 @@ class Background:
         """Called once the port is open."""
         proxy = self._proxy
         install(asyncio.get_running_loop(), proxy.setup.detours)
-        install_stream(FlowPort())
-        self._deadlines = asyncio.create_task(keep_deadlines())
+        install_stream(FlowPort(proxy.admission, proxy.setup.ping_s), ring)
+        limits = proxy.budget.keep(lambda: proxy.live.ruling.book.limits)
+        self._tasks = [asyncio.create_task(work) for work in (keep_deadlines(), limits)]
         proxy.writer.start()
         threading.Thread(target=proxy.warm, name="warming up", daemon=True).start()
         if proxy.setup.announce:
@@ -191,9 +209,15 @@ class Background:
 
     def done(self) -> None:
         """What is still in the spool is written; whatever cannot be is found again at the next start."""
+        for task in self._tasks:
+            task.cancel()
         self._proxy.counter.close()
         self._proxy.writer.stop()
         self._proxy.spool.close()
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _rules_line(proxy: Proxy) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from ringlet_mitm.addons.credentials.signing import Signer
 from ringlet_mitm.addons.outbound import Outbound, Recall, needs_translation, prepare
 from ringlet_mitm.addons.splicing import Turn
+from ringlet_mitm.rules.reliability import Attempt
 from ringlet_mitm.rules.targets import Target
 
 # Translating takes about 2 ms for 100 KB; beyond this the other streams would wait too long.
@@ -34,6 +36,15 @@ class Preparer:
     def renews(self, target: Target) -> bool:
         """Give up the token of a target that has one; False where its credential is a key, which stays what it is."""
         return not target.as_asked and self._signer.forget(target)
+
+    def renews_after(self, attempts: Sequence[Attempt]) -> bool:
+        """Give up the token that the last of `attempts` was refused with; a new one is worth one try.
+
+        It may be refused before its time, as after a sign-out elsewhere.
+        """
+        here = attempts[-1]
+        refused = here.failure is not None and here.failure.status == 401
+        return refused and sum(one.target == here.target for one in attempts) == 1 and self.renews(here.target)
 
     async def _prepared(self, turn: Turn, target: Target, *, replace_credentials: bool) -> Outbound:
         make = partial(prepare, turn, target, replace_credentials=replace_credentials, recall=self._recall)

@@ -50,7 +50,10 @@ class Reading:
 
 
 class Relay:
-    """Passes one answer through. `on_end` is called exactly once, also by `abort`."""
+    """Passes one answer through. `on_end` is called exactly once, also by `abort`.
+
+    `unpacks` is for an agent that was never told of a content-encoding: what goes to it is plain.
+    """
 
     def __init__(
         self,
@@ -61,11 +64,14 @@ class Relay:
         on_end: Callable[[Reading], None],
         content_length: int | None = None,
         content_encoding: str = "",
+        unpacks: bool = False,
         hide_usage_chunk: bool = False,
     ) -> None:
         self._format = wire_format
         self._meter = Meter(wire_format, streamed=streamed)
-        self._decoder = Decoder(content_encoding) if content_encoding else None
+        decoder = Decoder(content_encoding) if content_encoding else None
+        self._unpacker = decoder if unpacks else None
+        self._decoder = None if unpacks else decoder
         self._filter = UsageChunkFilter() if hide_usage_chunk and streamed else None
         self._streamed = streamed
         self._length = None if streamed else content_length
@@ -83,6 +89,8 @@ class Relay:
         if not self._bytes_in:
             self._on_first_byte()
         self._bytes_in += len(data)
+        if self._unpacker is not None:
+            data = self._unpacker.feed(data)
         self._meter.feed(data if self._decoder is None else self._decoder.feed(data))
         out = data if self._frames is None else self._frames.feed(data)
         if self._filter is not None and out:

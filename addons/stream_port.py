@@ -19,6 +19,7 @@ class Trouble(StrEnum):
     UNREACHABLE = "unreachable"
     BROKEN = "broken"  # gone before an answer was there
     TIMED_OUT = "timed out"
+    TURNED_AWAY = "turned away"  # the line for a place at the provider is too long
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,12 @@ class UpstreamFailedHook(commands.StartHook):
 
 @dataclass(slots=True)
 class Waiting:
-    """How an agent is kept waiting; `begun` once the head of the answer has gone out."""
+    """How an agent is kept waiting: the first ping so long after it has asked, the others `every_s`.
 
+    `begun` once the head of the answer has gone out with the first.
+    """
+
+    after_s: float
     every_s: float
     content_type: str
     ping: Callable[[], bytes]
@@ -66,11 +71,12 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, 0 for none: to connect, to the first byte, between two pieces."""
+    """Seconds, 0 for none: to connect, to the first byte, between two pieces, and for all attempts together."""
 
     connect_s: float = 0.0
     first_byte_s: float = 0.0
     idle_s: float = 0.0
+    total_s: float = 0.0
 
 
 NO_LIMITS = Limits()
@@ -101,6 +107,16 @@ class Port:
     def is_told(self, flow: http.HTTPFlow) -> bool:
         """After the hook: whether `flow.response` is of our making, in place of what came."""
         return False
+
+    def enters(self, flow: http.HTTPFlow, granted: Callable[[], None]) -> bool | None:
+        """Whether `flow.request` may be sent now.
+
+        False where it has to wait in line until `granted` is called, None where the line is too long.
+        """
+        return True
+
+    def entered(self, flow: http.HTTPFlow) -> None:
+        """Its turn in line has come, and it is sent now."""
 
     def called_off(self, flow: http.HTTPFlow) -> None:
         """The attempt that was planned is not made, since the agent has gone."""

@@ -51,7 +51,7 @@ class TokenCounts:
             return
         exchange.request = replace(exchange.request, body=_asked_about(exchange.request.body))
         try:
-            await self._intake.route(exchange)
+            await self._intake.route(exchange, part=False)
             await self._answer(flow, exchange)
         except RingletError as error:
             refuse(flow, exchange, error)

@@ -33,6 +33,10 @@ class Entry:
 COMMANDS: dict[str, Entry] = {
     "start": Entry("ringlet_mitm.cli.proxy", "Run the proxy of a profile; the profile is created if there is none."),
     "env": Entry("ringlet_mitm.cli.shell", "Print the variables that send an agent through the proxy."),
+    "status": Entry(
+        "ringlet_mitm.cli.status",
+        "Show what the proxy of a profile is doing: requests, resting providers, queues, limits.",
+    ),
     "profiles": Entry("ringlet_mitm.cli.profiles", "Create, change, list, show and delete profiles."),
     "rules": Entry("ringlet_mitm.cli.rules", "Check and list routing rules, and explain what they decide."),
     "providers": Entry("ringlet_mitm.cli.providers", "List, show, test and find providers, and store their keys."),

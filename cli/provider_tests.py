@@ -14,6 +14,7 @@ import click
 
 from ringlet_mitm.addons.connect_to import parse_detour
 from ringlet_mitm.addons.trying import Ask, Batch, Tried, Trouble, tried
+from ringlet_mitm.cli.amounts import usd
 from ringlet_mitm.cli.known_providers import Known, known_providers
 from ringlet_mitm.cli.provider_keys import FOUND_ELSEWHERE
 from ringlet_mitm.cli.provider_words import in_words, missing_variables
@@ -142,7 +143,7 @@ def _plan(spec: ProviderSpec, way: Way) -> Ask | Tried:
         model = way.model or way.running[spec.provider_id] or model
     if not model:
         return Tried(spec.provider_id, "", Trouble.NOT_SENT, "it has no default model; say one with --model")
-    return Ask(spec.provider_id, model, way.timeout_s or _patience(spec, way.known.environ))
+    return Ask(spec.provider_id, model, way.timeout_s or spec.timeout_s or TIMEOUT_S)
 
 
 def _usual_model(spec: ProviderSpec, has_key: bool) -> str:
@@ -151,13 +152,6 @@ def _usual_model(spec: ProviderSpec, has_key: bool) -> str:
     if spec.free_models and not has_key:
         names = [name for name in names if spec.is_free(name)]
     return next(iter(names), "")
-
-
-def _patience(spec: ProviderSpec, environ: Mapping[str, str]) -> float:
-    try:
-        return max(0.1, float(environ.get(spec.timeout_env or "", "") or TIMEOUT_S))
-    except ValueError:
-        return TIMEOUT_S
 
 
 def _as_text(result: Result, name_width: int) -> str:
@@ -174,8 +168,6 @@ def _as_text(result: Result, name_width: int) -> str:
 
 
 def _figures(went: Tried) -> Iterable[str]:
-    from ringlet_mitm.cli.tables import usd  # 0.1 s, for DuckDB
-
     if went.first_byte_ms is not None:
         yield f"first byte {went.first_byte_ms:.0f} ms"
     yield f"whole {went.total_ms or 0:.0f} ms"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.limit_words import limit_words
 from ringlet_mitm.rules.providers import ProviderRegistry
 from ringlet_mitm.rules.reachability import warnings
 from ringlet_mitm.rules.rulebook import RuleBook
@@ -15,10 +16,13 @@ def report(book: RuleBook, *, there: bool = True) -> list[str]:
     """What is odd about rules, and how many there are; `there` is false where the file is not."""
     found = warnings(book)
     lines = [f"{one.file}:{one.line}: warning: {one.rule}: {one.message}" for one in found]
+    lines += [f"{book.file}:{line}: limit: {said}" for line, said in limit_words(book.limits)]
     own, routes = book.counted
     if there:
+        sticky = sum(rule.sticky is not None for rule in book.rules)
+        which = f" ({sticky} sticky)" if sticky else ""
         also = f" and {_several(routes, 'model route')}" if routes else ""
-        said = f"OK, {_several(own, 'rule')}{also}, {goes(book)}"
+        said = f"OK, {_several(own, 'rule')}{which}{also}, {goes(book)}"
     else:
         but = f" but {_several(routes, 'model route')}" if routes else ""
         said = f"not there, so there are no rules{but}: {goes(book)}"
@@ -60,6 +64,12 @@ def provider_cautions(settings: Settings, providers: ProviderRegistry) -> list[s
     return found
 
 
+def limits(book: RuleBook) -> list[str]:
+    """The limits, below the rules of `rules list`."""
+    found = [f"  {said}" for _, said in limit_words(book.limits)]
+    return ["", "Limits:", *found] if found else []
+
+
 def goes(book: RuleBook) -> str:
     """Where what no rule takes goes."""
     rest = "everything" if not book.rules else "everything else"
@@ -76,6 +86,7 @@ def rows(book: RuleBook) -> list[dict[str, str | int | None]]:
             "label": rule.label,
             "provider": rule.route.provider,
             "model": rule.route.model,
+            "sticky": rule.sticky,
             "file": rule.file,
             "line": rule.line,
         }
@@ -89,6 +100,7 @@ def rows(book: RuleBook) -> list[dict[str, str | int | None]]:
             "label": default.label,
             "provider": default.route.provider,
             "model": default.route.model,
+            "sticky": None,
             "file": book.default_file or None,
             "line": book.default_line,
         },
@@ -98,7 +110,8 @@ def rows(book: RuleBook) -> list[dict[str, str | int | None]]:
 def cells(row: dict[str, str | int | None]) -> tuple[str, ...]:
     """A row for people."""
     place = f"{PurePath(str(row['file'])).name}:{row['line']}" if row["file"] else "-"
-    return str(row["rule"] or "-"), str(row["label"]), str(row["model"] or "as asked"), place
+    label = f"{row['label']} (sticky)" if row["sticky"] else str(row["label"])
+    return str(row["rule"] or "-"), label, str(row["model"] or "as asked"), place
 
 
 def _several(number: int, word: str) -> str:

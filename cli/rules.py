@@ -14,7 +14,7 @@ import click
 from ringlet_mitm.cli import fallback_cautions
 from ringlet_mitm.cli.columns import aligned
 from ringlet_mitm.cli.request_files import read_request
-from ringlet_mitm.cli.rule_report import cells, provider_cautions, report, rows, settings_report
+from ringlet_mitm.cli.rule_report import cells, limits, provider_cautions, report, rows, settings_report
 from ringlet_mitm.cli.rule_setting import Setting, bytes_of, setting_of, text_of
 from ringlet_mitm.rules.cautions import key_cautions
 from ringlet_mitm.rules.encoder import load_encoder
@@ -100,12 +100,18 @@ def _or_exit(read: Callable[[], T]) -> T:
 @profile_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(name: str | None, as_json: bool) -> None:
-    """List the rules in force in their order: the profile's, then the model routes of config.toml, then the default."""
-    found = rows(setting_of(name).book_in_force())
+    """List the rules in force in their order: the profile's, then the model routes of config.toml, then the default.
+
+    Below them are the profile's limits; with --json there are only the rules.
+    """
+    book = setting_of(name).book_in_force()
+    found = rows(book)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    else:
-        click.echo(aligned(("#", "RULE", "MODEL", "FROM"), [cells(row) for row in found]))
+        return
+    click.echo(aligned(("#", "RULE", "MODEL", "FROM"), [cells(row) for row in found]))
+    for line in limits(book):
+        click.echo(line)
 
 
 @command.command("explain")

@@ -67,9 +67,9 @@ def command(name: str | None, shell: str | None, port: int | None, unset: bool) 
     if unset:
         lines = [spoken.unset(variable) for variable in variables("", Path(), Path(), "")]
     else:
-        profile = _profile(home, name)
+        profile = named_or_only(home, name)
         certificate, bundle = _certificates(home)
-        values = variables(_url(profile, port), certificate, bundle, os.environ.get("NO_PROXY", ""))
+        values = variables(proxy_url(profile, port), certificate, bundle, os.environ.get("NO_PROXY", ""))
         lines = [spoken.set(variable, value) for variable, value in values.items()]
     click.echo("\n".join(lines))
 
@@ -93,7 +93,8 @@ def variables(url: str, certificate: Path, bundle: Path, no_proxy: str) -> dict[
     }
 
 
-def _profile(home: Home, name: str | None) -> Profile:
+def named_or_only(home: Home, name: str | None) -> Profile:
+    """The profile of that name, or the only one there is; raises UsageError where nobody can tell which is meant."""
     if name is not None:
         return load_profile(home, name)
     names = list_profiles(home)
@@ -104,8 +105,14 @@ def _profile(home: Home, name: str | None) -> Profile:
     raise UsageError("there is no profile yet; start one with: ringlet-mitm --profile NAME")
 
 
-def _url(profile: Profile, port: int | None) -> str:
-    host = ANY_ADDRESS.get(profile.host, profile.host)
+def reachable(host: str) -> str:
+    """Where a proxy is reached that listens on `host`."""
+    return ANY_ADDRESS.get(host, host)
+
+
+def proxy_url(profile: Profile, port: int | None = None) -> str:
+    """The proxy's address, for agents; `port` stands for the profile's own."""
+    host = reachable(profile.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port or profile.port}"
 
 

@@ -21,42 +21,14 @@ import click
 import msgspec
 
 from ringlet_mitm.addons.usage.reports import Row, Shown, Table, Unit
+from ringlet_mitm.cli.amounts import compact, percent, usd
+from ringlet_mitm.cli.columns import printable
 
 GAP = "  "
 LEAST_WORD = 12  # columns of words are not made narrower than this
 TOTAL = "TOTAL"
 NAMELESS = "(none)"
-UNITS = ((10**3, "K"), (10**6, "M"), (10**9, "B"), (10**12, "T"))
 WORDS = (Unit.NAME, Unit.TEXT)
-CENT = Decimal("0.01")
-LEAST_SHOWN = Decimal("0.0001")
-
-
-def compact(count: int) -> str:
-    """Tokens in two or three digits and a unit, like 280K or 1.1M; as they are below a thousand."""
-    for size, unit in UNITS if count >= 1000 else ():
-        scaled = count / size
-        text = f"{scaled:.1f}" if scaled < 9.95 else f"{scaled:.0f}"
-        # Rounding may carry: 999,600 is 1.0M and not 1000K.
-        if float(text) < 1000 or unit == UNITS[-1][1]:
-            return text + unit
-    return str(count)
-
-
-def usd(amount: Decimal) -> str:
-    """Dollars and cents; below a cent as many places as it takes to see it."""
-    if amount == 0 or amount >= CENT:
-        return f"${amount:,.2f}"
-    return f"${amount:.4f}" if amount >= LEAST_SHOWN else f"<${LEAST_SHOWN}"
-
-
-def percent(share: float) -> str:
-    """Whole percents; what is not all and not nothing does not look so."""
-    if 0 < share < 0.01:
-        return "<1%"
-    if 0.99 < share < 1:
-        return ">99%"
-    return f"{share * 100:.0f}%"
 
 
 def _tokens(tokens_in: int, tokens_out: int, estimated: int) -> str:
@@ -74,10 +46,7 @@ def _words(value: Any) -> str:
     """One line of what can be printed; an agent's words may hold anything, also what a terminal obeys."""
     if value is None:
         return "NULL"
-    text = str(value)
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return printable(str(value))
 
 
 def _name(value: Any) -> str:
@@ -112,7 +81,7 @@ STYLES: Mapping[str, str] = {"head": "bold", "row": "", "idle": "dim", "rule": "
 
 def laid_out(table: Table, width: int | None = None) -> list[Line]:
     """The lines of `table`, with words shortened to fit `width`; numbers never are, lines rather run over."""
-    columns = [shown for shown in table.shown if not shown.if_any or any(table.values(shown.of[0]))]
+    columns = [shown for shown in table.shown if not shown.if_any or any(table.values(shown.if_any))]
     grid = [[shown.title for shown in columns], *(_cells(table, columns, row) for row in table.rows)]
     roles = ["head", *(_role(table, row) for row in table.rows)]
     if table.total is not None:

@@ -28,8 +28,10 @@ SAID = {
     "no_table": "has to be a table of conditions",
 }
 ROUTE_KEYS = ("to", "model", "fallback", *POLICY_KEYS)
+RULE_KEYS = ("name", "match", "sticky", *ROUTE_KEYS)
 SAID_AT: dict[tuple[str, str], str] = {
     ("tuple_type", "fallback"): 'has to be a list of what `to` takes, as in fallback = ["openrouter"]',
+    ("literal_error", "sticky"): 'has to be "session"; a rule that keeps nothing goes without it',
     ("tuple_type", "rule"): "has to be written as [[rule]], with double brackets",
     ("missing", "match"): "is missing; `match = { always = true }` takes every request",
     ("missing", "to"): 'is missing: a provider, or "passthrough" for the host that the agent asked for',
@@ -64,13 +66,17 @@ def _unknown_key(path: KeyPath, document: Document) -> ConfigError:
     if "match" in parents:
         found = nearest(word, MATCH_KEYS)
         message = "unknown condition" if found else "unknown condition; `ringlet-mitm rules conditions` lists them"
+        if not found and word in RULE_KEYS:
+            message = "is a key of the rule and no condition: it belongs beside `match`"
         return document.error(path, message, found)
     if parents == ["rule"] and word in MATCH_KEYS:
         return document.error(path, f"belongs inside the rule's match = {{ {word} = … }}")
+    if parents == ["default"] and word == "sticky":
+        return document.error(path, "is for a [[rule]]: the default is asked last, so there is nothing it could keep")
     other = (*path[:-1], str(path[-1]).replace("_", "-") if "_" in str(path[-1]) else str(path[-1]).replace("-", "_"))
     if other != path and other in document.lines:
         return document.error(path, f"stands here twice, also as '{other[-1]}'")
-    known = {"": ("rule", "default"), "rule": ("name", "match", *ROUTE_KEYS), "default": ROUTE_KEYS}
+    known = {"": ("rule", "default", "limits"), "rule": RULE_KEYS, "default": ROUTE_KEYS}
     keys = known[parents[0] if parents else ""]
     found = nearest(word, keys)
     return document.error(path, "unknown key" if found else f"unknown key; there are {', '.join(keys)}", found)

@@ -4,6 +4,7 @@
     ├── ConfigError             a file or option is wrong: file, line, key, nearest known spelling
     ├── RouteError              a request cannot go where its rule sends it
     │   ├── NoKey               the provider's key is not set
+    │   ├── LimitReached        the person's own limit, of money or by the minute, is reached
     │   └── Untranslatable      the request makes no sense, or cannot be said in the provider's wire format
     ├── LedgerError             the usage database cannot be read or written
     └── UsageError              a command was called with words that do not fit
@@ -58,6 +59,14 @@ class RouteError(RingletError):
 
 class NoKey(RouteError):
     """The provider needs a key and none is set."""
+
+
+class LimitReached(RouteError):
+    """A limit of the person's own is reached. `retry_after_s` is when there is room again, None where not soon."""
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class Untranslatable(RouteError):

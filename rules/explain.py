@@ -144,6 +144,7 @@ class Explanation:
         yield f"rules in {self.book.file}"
         for verdict in self.verdicts:
             place = self.book.place(verdict.rule.line, verdict.rule.file)
+            place += "; sticky: it keeps a conversation that it took" if verdict.rule.sticky else ""
             yield f"  {verdict.rule.index + 1}. {verdict.rule.label}: {_said(verdict)} ({place})"
             for check in verdict.checks:
                 found = f"   {check.fact}: {check.value}" if check.fact and check.fact != "always" else ""
@@ -159,7 +160,8 @@ class Explanation:
         else:
             yield f"decision: {self.decision.label}"
             others = chain_words([leg.target for leg in self.legs])
-            patience = patience_words(self.decision.policy, each=bool(others))
+            first = self.legs[0].target if self.legs else None
+            patience = patience_words(self.decision.policy, each=bool(others), first=first)
             when = "then, if it fails" if others else "if it fails"
             yield f"  {when}: {'; '.join(filter(None, (others, *patience)))}"
             yield from (f"  left out: {why}" for why in self.skipped)
@@ -293,6 +295,7 @@ def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
         "label": rule.label,
         "file": rule.file,
         "line": rule.line,
+        "sticky": rule.sticky,
         "reached": verdict.reached,
         "matches": verdict.truth,
         "checks": [

@@ -76,16 +76,14 @@ def merged(*said: PolicyKeys) -> PolicyKeys:
 
 def policy_of(*said: PolicyKeys) -> Policy:
     """The same as a policy: where nobody says anything, the defaults."""
-    found, usual, limits = merged(*said), Policy(), Timeouts()
+    found, usual = merged(*said), Policy()
+    spoken = {item.name: getattr(found, f"timeout_{item.name}") for item in fields(Timeouts)}
+    chosen = {name: ms for name, ms in spoken.items() if ms is not None}
     return Policy(
         retries=_or(found.retries, usual.retries),
         backoff_ms=_or(found.backoff_ms, usual.backoff_ms),
-        timeouts=Timeouts(
-            connect_ms=_or(found.timeout_connect_ms, limits.connect_ms),
-            first_byte_ms=_or(found.timeout_first_byte_ms, limits.first_byte_ms),
-            idle_ms=_or(found.timeout_idle_ms, limits.idle_ms),
-            total_ms=_or(found.timeout_total_ms, limits.total_ms),
-        ),
+        timeouts=Timeouts(**chosen),
+        chosen=frozenset(chosen),
     )
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from ringlet_mitm.rules.naming import PASSTHROUGH
-from ringlet_mitm.rules.reliability import Policy, Timeouts
+from ringlet_mitm.rules.reliability import Policy, Timeouts, timeouts_at
 from ringlet_mitm.rules.targets import Target
 
 TIMEOUTS = {
@@ -32,15 +32,15 @@ def chain_words(chain: Sequence[Target]) -> str:
     return ", then ".join(said)
 
 
-def patience_words(policy: Policy, *, each: bool) -> list[str]:
-    """`up to 2 retries each`, `500 ms doubling`, and the time-outs that are not the usual ones."""
+def patience_words(policy: Policy, *, each: bool, first: Target | None = None) -> list[str]:
+    """`up to 2 retries each`, `500 ms doubling`, and the time-outs (at the `first` target) that are not usual."""
     if policy.retries:
         word = "retry" if policy.retries == 1 else "retries"
         backoff = f", {duration(policy.backoff_ms)} doubling" if policy.backoff_ms else " at once"
         said = [f"up to {policy.retries} {word}{' each' if each else ''}{backoff}"]
     else:
         said = ["no retries"]
-    return said + _timeouts(policy.timeouts)
+    return said + _timeouts(timeouts_at(policy, first) if first else policy.timeouts)
 
 
 def _timeouts(timeouts: Timeouts) -> list[str]:
@@ -60,7 +60,9 @@ def duration(ms: int) -> str:
 
 def policy_dict(policy: Policy) -> dict[str, Any]:
     """The same for programs."""
-    return asdict(policy)
+    said = asdict(policy)
+    del said["chosen"]
+    return said
 
 
 def _name(target: Target) -> str:

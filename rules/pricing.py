@@ -113,6 +113,15 @@ PARTS: dict[str, tuple[str, ...]] = {
     "cache_write": ("cache_write_5m_tokens", "cache_write_1h_tokens"),
     "output": ("output_tokens", "reasoning_tokens", "image_output_tokens", "audio_output_tokens"),
 }
+# What was not read from the cache, from a prompt's front to its end: what a vendor writes to its cache comes first, and
+# what shall live for an hour before what lives for 5 minutes (Anthropic wants it so; accessed 2026-11-21).
+UNCACHED = (
+    "cache_write_1h_tokens",
+    "cache_write_5m_tokens",
+    "input_tokens",
+    "image_input_tokens",
+    "audio_input_tokens",
+)
 
 
 def cost(usage: Usage, card: PriceCard | None) -> Cost:
@@ -124,6 +133,31 @@ def cost(usage: Usage, card: PriceCard | None) -> Cost:
     known = [amount for amount in parts.values() if amount is not None]
     total = sum(known, card.per_request) if len(known) == len(parts) else None
     return Cost(**parts, total=total)
+
+
+def switch_cost(usage: Usage, card: PriceCard | None, cached_elsewhere: int) -> Decimal | None:
+    """USD, a part of `cost`, that a request after a switch costs more than if the conversation had been there before.
+
+    `cached_elsewhere` is how many tokens the provider and model before had in their cache, or could have had: so many
+    at the front of the prompt, as far as this one has not read them from its own cache, are paid in full and not as
+    cache reads. None where a price of them is unknown.
+    """
+    if not cached_elsewhere:
+        return Decimal(0)
+    if card is None:
+        return None
+    rates = card.rates_for(usage.total_input)
+    left, extra = cached_elsewhere, Decimal(0)
+    for kind in UNCACHED:
+        tokens = min(left, getattr(usage, kind))
+        if not tokens:
+            continue
+        rate: Decimal | None = getattr(rates, kind)
+        if rate is None or rates.cache_read_tokens is None:
+            return None
+        extra += tokens * max(rate - rates.cache_read_tokens, Decimal(0)) / MTOK
+        left -= tokens
+    return extra
 
 
 def _part(usage: Usage, rates: Rates, kinds: tuple[str, ...]) -> Decimal | None:

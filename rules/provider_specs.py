@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,8 +43,9 @@ class ProviderSpec:
     """One provider. `urls` holds the model call of each wire format it speaks, the preferred format first.
 
     `headers` are set where the agent did not send them, `headers_when` as the turn is. `library_id` is its name in the
-    price library. `streams` is false where it answers whole only, `whole` where it answers as a stream only. `lacking`
-    are the variables that its URLs need and that are not set, `problem` says what is wrong with one that is set; with
+    price library. `streams` is false where it answers whole only, `whole` where it answers as a stream only.
+    `timeout_s` is how long the variable `timeout_env` says to wait for it, None where it says nothing. `lacking` are
+    the variables that its URLs need and that are not set, `problem` says what is wrong with one that is set; with
     either, the URLs lead nowhere and there are no `endpoints`. `source` is the file that a person wrote it in, "" for a
     built-in one.
     """
@@ -63,6 +65,7 @@ class ProviderSpec:
     key_prefixes: tuple[str, ...] = ()
     base_url_env_var: str | None = None
     timeout_env: str | None = None
+    timeout_s: float | None = None
     docs_url: str | None = None
     requires_api_key: bool = True
     connection_type: str = "byok"
@@ -205,6 +208,7 @@ def spec_of(file: ProviderFile, source: str, environ: Mapping[str, str], base_ur
         key_prefixes=file.key_prefixes,
         base_url_env_var=file.base_url_env,
         timeout_env=file.timeout_env,
+        timeout_s=_seconds(environ.get(file.timeout_env or "", "")),
         docs_url=file.docs_url,
         requires_api_key=not keyless if file.requires_key is None else file.requires_key,
         connection_type=file.connection_type or ("local" if local and keyless else "byok"),
@@ -231,6 +235,15 @@ def spec_of(file: ProviderFile, source: str, environ: Mapping[str, str], base_ur
         problem=places.problem,
         source=source,
     )
+
+
+def _seconds(said: str) -> float | None:
+    """More than none, and some; whatever else stands there says nothing."""
+    try:
+        seconds = float(said)
+    except ValueError:
+        return None
+    return seconds if 0 < seconds < inf else None
 
 
 def _headers(file: ProviderFile, places: _Places) -> Headers:

@@ -40,6 +40,7 @@ class Policy:
 
     `retries` are per target, after the first try there. The wait before each doubles from `backoff_ms` up to
     `backoff_cap_ms`, and is drawn from nothing to that. A provider's own word goes before it, up to `longest_wait_ms`.
+    `chosen` are the fields of `timeouts` that somebody said something of.
     """
 
     retries: int = 2
@@ -47,6 +48,7 @@ class Policy:
     backoff_cap_ms: int = 10_000
     longest_wait_ms: int = 30_000
     timeouts: Timeouts = field(default_factory=Timeouts)
+    chosen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,22 @@ Step = Wait | Next | GiveBack
 Windows = Callable[[Target], int | None]
 
 
+# What the variable of a provider says something of (`OLLAMA_HTTP_TIMEOUT`): how long it may be silent.
+SILENCES = ("first_byte_ms", "idle_ms")
+
+
+def timeouts_at(policy: Policy, target: Target) -> Timeouts:
+    """The time-outs of an attempt there: the provider's own variable goes before defaults, not before a choice."""
+    said_s = target.timeout_s
+    return policy.timeouts if said_s is None else silent_for(policy, max(1, round(said_s * 1000))).timeouts
+
+
+def silent_for(policy: Policy, ms: int) -> Policy:
+    """The same, with this as the longest silence wherever nobody chose another."""
+    unsaid = {name: ms for name in SILENCES if name not in policy.chosen}
+    return replace(policy, timeouts=replace(policy.timeouts, **unsaid))
+
+
 def next_step(
     policy: Policy,
     chain: tuple[Target, ...],
@@ -97,23 +115,31 @@ def next_step(
     now_ms: int,
     jitter: float,
     windows: Windows | None = None,
+    rests: Callable[[Target], bool] | None = None,
 ) -> Step:
     """What follows a failed attempt.
 
     The last of `attempts` is the one that `failure` ended, also where it was never sent; the others tell of their own.
-    `now_ms` is since the epoch, `jitter` 0 to 1.
+    `now_ms` is since the epoch, `jitter` 0 to 1. What `rests` is asked only when nothing else is left.
     """
     course = course_of(failure)
     here = attempts[-1]
     if not _goes_on(policy, course, failure, attempts, now_ms):
         return GiveBack()
     left = _unspoiled(chain, (*attempts[:-1], replace(here, failure=failure)), windows)
-    keys = tuple(target for target in left if _another_key(here.target, target))
+    awake = tuple(target for target in left if rests is None or not rests(target))
+    keys = tuple(target for target in awake if _another_key(here.target, target))
     if course.rotates and keys:
         return Next(keys[0])
-    if course.waits and (wait := _wait(policy, attempts, failure, now_ms, jitter)):
+    wait = _wait(policy, attempts, failure, now_ms, jitter) if course.waits else None
+    if wait and not (awake and rests and rests(here.target) and not _limited_until(failure)):
         return wait
-    return Next(left[0]) if left else GiveBack()
+    return Next((awake or left)[0]) if left else GiveBack()
+
+
+def _limited_until(failure: Failure) -> bool:
+    """Whether the provider rests for no other reason than that it said when to come back: so the wait is the rest."""
+    return failure.kind is FailureKind.RATE_LIMITED and (failure.retry_after_ms or 0) > 0
 
 
 def _goes_on(policy: Policy, course: Course, failure: Failure, attempts: tuple[Attempt, ...], now_ms: int) -> bool:

@@ -9,6 +9,7 @@ threshold that lies between the bounds known from the byte length. Who asked cou
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal
@@ -17,6 +18,7 @@ from ringlet_mitm.rules.conditions import UNKNOWN, Cost, Term, Truth
 from ringlet_mitm.rules.matching import AnyOf, Match, Node, Not, compiled, walk
 from ringlet_mitm.rules.peek import RequestFeatures
 from ringlet_mitm.rules.reliability import Policy
+from ringlet_mitm.rules.routing_file import Sticky
 from ringlet_mitm.rules.rulebook import Default, Route, Rule, RuleBook
 from ringlet_mitm.rules.tokens import Calibration
 
@@ -50,7 +52,8 @@ class Decision:
 
     `estimate` is the estimated number of input tokens, None where nobody had to count; `ratio` is the one that it was
     (or would have been) made with. Both are recorded: a backtest could not repeat the decision without them.
-    `policy` is how patiently the route and its fallbacks are tried.
+    `policy` is how patiently the route and its fallbacks are tried. `sticky` is the rule's; `kept` is true where it was
+    not asked again, since it has taken the conversation before.
     """
 
     label: str
@@ -59,6 +62,8 @@ class Decision:
     estimate: int | None
     ratio: float
     policy: Policy = field(default_factory=Policy)
+    sticky: Sticky | None = None
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +93,20 @@ def estimate(features: RequestFeatures, calibration: Calibration) -> Estimate:
     return Estimate(round(bounds.low * ratio), round(bounds.high * ratio), ratio, None)
 
 
-def decide(book: RuleBook, features: RequestFeatures, calibration: Calibration) -> Decision | Literal[Need.TOKENS]:
-    """The first rule that matches, else the default; NEED_TOKENS where that hangs on the exact token count."""
+def decide(
+    book: RuleBook, features: RequestFeatures, calibration: Calibration, kept: Collection[str] = ()
+) -> Decision | Literal[Need.TOKENS]:
+    """The first rule that matches, else the default; NEED_TOKENS where that hangs on the exact token count.
+
+    `kept` are the labels of rules that have taken the request's conversation before: the sticky ones among them take
+    it again, whatever their conditions say now. So it never goes on to a rule further down.
+    """
     tokens = estimate(features, calibration)
     low, high = tokens.low, tokens.high
     taken: Rule | None = None
+    held = kept if book.sticks else ()
     for rule in book.rules:
-        truth = rule.test(features, low, high)
+        truth = True if held and _keeps(rule, held) else rule.test(features, low, high)
         if truth is UNKNOWN:
             return NEED_TOKENS
         if truth:
@@ -103,7 +115,12 @@ def decide(book: RuleBook, features: RequestFeatures, calibration: Calibration) 
     known = None if tokens.counted is None else low
     if taken is None:
         return _by_default(book.default, known, tokens.ratio)
-    return Decision(taken.label, taken.index, taken.route, known, tokens.ratio, taken.policy)
+    kept_it = _keeps(taken, held)
+    return Decision(taken.label, taken.index, taken.route, known, tokens.ratio, taken.policy, taken.sticky, kept_it)
+
+
+def _keeps(rule: Rule, kept: Collection[str]) -> bool:
+    return rule.sticky is not None and rule.label in kept
 
 
 def decide_unreadable(book: RuleBook) -> Decision:

@@ -7,8 +7,8 @@ compiled test are added when the book is put together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError
 
@@ -16,6 +16,7 @@ from ringlet_mitm.rules.complaints import as_written, complaint
 from ringlet_mitm.rules.conditions import Text
 from ringlet_mitm.rules.document import Document, KeyPath
 from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.limits_file import LIMITS, NOTHING_WRITTEN, WrittenLimits, read_limits
 from ringlet_mitm.rules.matching import Match
 from ringlet_mitm.rules.naming import ProviderNames
 from ringlet_mitm.rules.policies import PolicyKeys, out_of_range
@@ -24,10 +25,16 @@ from ringlet_mitm.rules.routes import Route, route_of
 DEFAULT = "default"
 
 To = Annotated[Route, PlainValidator(route_of)]
+Sticky = Literal["session"]
 
 
 def _kebab(name: str) -> str:
     return name.replace("_", "-")
+
+
+def _unasked(value: object) -> object:
+    """Never called: pydantic is not shown the limits, and need not learn what they are made of."""
+    return value
 
 
 _KEYS = ConfigDict(extra="forbid", alias_generator=_kebab, populate_by_name=True)
@@ -47,12 +54,16 @@ class RouteKeys(PolicyKeys):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleKeys(RouteKeys):
-    """The keys of a `[[rule]]`."""
+    """The keys of a `[[rule]]`.
+
+    A sticky rule that has taken a conversation once takes all that comes of it: its conditions are for the first time.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _KEYS
 
     match: Match
     name: Text | None = None
+    sticky: Sticky | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +75,13 @@ class DefaultKeys(RouteKeys):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingFile:
-    """The keys of the file."""
+    """The keys of the file; `[limits]` is read by limits_file.py."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     rule: tuple[RuleKeys, ...] = ()
     default: DefaultKeys | None = None
+    limits: Annotated[WrittenLimits, PlainValidator(_unasked)] = NOTHING_WRITTEN
 
 
 _ADAPTER: TypeAdapter[RoutingFile] = TypeAdapter(RoutingFile)
@@ -77,14 +89,24 @@ _ADAPTER: TypeAdapter[RoutingFile] = TypeAdapter(RoutingFile)
 
 def read_routing(document: Document, providers: ProviderNames) -> RoutingFile:
     """The keys of a file; raises ConfigError for the first problem by line, its `others` are the rest."""
+    limits, problems = read_limits(document, providers, _rule_names(document))
+    rest = {key: value for key, value in document.data.items() if key != LIMITS}
     try:
-        said = _ADAPTER.validate_python(document.data, context=providers)
+        said = _ADAPTER.validate_python(rest, context=providers)
     except ValidationError as error:
-        raise _first_of(complaint(details, document) for details in error.errors(include_url=False)) from None
-    problems = list(_contradictions(said, document))
+        problems += [complaint(details, document) for details in error.errors(include_url=False)]
+        raise _first_of(problems) from None
+    problems += _contradictions(said, document)
     if problems:
         raise _first_of(problems)
-    return said
+    return replace(said, limits=limits) if LIMITS in document.data else said
+
+
+def _rule_names(document: Document) -> set[str]:
+    """Those that limits may lead to, as far as they are texts."""
+    rules = document.data.get("rule")
+    named = (rule.get("name") for rule in rules if isinstance(rule, dict)) if isinstance(rules, list) else ()
+    return {DEFAULT, *(name for name in named if isinstance(name, str))}
 
 
 def _contradictions(said: RoutingFile, document: Document) -> Iterator[ConfigError]:

@@ -16,6 +16,8 @@ from typing import Any
 from ringlet_mitm.rules.conditions import Cost, Term, Test
 from ringlet_mitm.rules.document import Document
 from ringlet_mitm.rules.hints import hinted
+from ringlet_mitm.rules.limits import NO_LIMITS, Limits
+from ringlet_mitm.rules.limits_file import Way, WrittenLimits, in_force
 from ringlet_mitm.rules.matching import Match, compiled, walk, words
 from ringlet_mitm.rules.naming import ProviderNames
 from ringlet_mitm.rules.policies import NOTHING_USUAL, Usual, policy_of
@@ -61,9 +63,9 @@ class Default(DefaultKeys):
 class RuleBook:
     """All rules in order, those of the routing file before the routes of config.toml, and where everything else goes.
 
-    `file` is the routing file. `default_line` is None where neither file says where everything else goes, and
-    `default_file` then "". `digest` tells one book from another. `counts_tokens` says whether a rule may hang on an
-    exact token count.
+    `file` is the routing file. `sticks` says whether a rule keeps conversations. `default_line` is None where neither
+    file says where everything else goes, and `default_file` then "". `digest` tells one book from another.
+    `counts_tokens` says whether a rule may hang on an exact token count.
     """
 
     rules: tuple[Rule, ...]
@@ -73,6 +75,8 @@ class RuleBook:
     digest: str
     counts_tokens: bool
     default_file: str = ""
+    sticks: bool = False
+    limits: Limits = NO_LIMITS
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -110,17 +114,24 @@ def load_rulebook(
     labels = _labels(said.rule)
     own = tuple(_placed(keys, index, labels[index], document) for index, keys in enumerate(said.rule))
     default, default_line, default_file = _default(said, document, default_provider, providers, settings)
+    rules = tuple(replace(rule, **_settled(rule, usual, settings)) for rule in (*own, *_model_rules(settings, labels)))
+    default = replace(default, **_settled(default, usual, settings))
     return RuleBook(
-        rules=tuple(
-            replace(rule, **_settled(rule, usual, settings)) for rule in (*own, *_model_rules(settings, labels))
-        ),
-        default=replace(default, **_settled(default, usual, settings)),
+        rules=rules,
+        default=default,
         default_line=default_line,
         default_file=default_file,
         file=file,
         digest=sha256(f"{text}{settings.digest}".encode()).hexdigest()[:16],
         counts_tokens=any(_counts_tokens(keys.match) for keys in said.rule),
+        sticks=any(keys.sticky for keys in said.rule),
+        limits=_limits(said.limits, rules, default, policy_of(usual.patience, settings.reliability.policy_keys)),
     )
+
+
+def _limits(written: WrittenLimits, rules: Iterable[Rule], default: Default, policy: Policy) -> Limits:
+    ways = {rule.name: Way(rule.route, rule.policy, rule.label, rule.index) for rule in rules if rule.name}
+    return in_force(written, {**ways, DEFAULT: Way(default.route, default.policy, default.label)}, policy)
 
 
 def _counts_tokens(match: Match) -> bool:

@@ -19,7 +19,7 @@ PROVIDER_BLOCKS = ("provider", "providers", "llm", "models")
 PAIR = ("primary", "fallback", "fallbacks")
 # What a [provider] block may call the one thing that is wanted of it.
 PROVIDER_NAMES = ("name", "default", "primary", "provider", "id", "type", "kind", "default_provider")
-ROUTING_KEYS = ("rule", "rules", "default")
+ROUTING_KEYS = ("rule", "rules", "default", "limits")
 ROUTE_SPELLINGS = ("model_route", "routes", "route", "model_routing")
 TOP = ""
 

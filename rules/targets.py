@@ -26,7 +26,8 @@ class Target:
     `as_asked` means the host that the agent itself asked for: its path, query and credentials stay.
     `model` is the name to ask for there; equal to the requested one where nothing changes.
     `headers` are the provider's, to be set where the agent did not send them. `streams` is false where it answers whole
-    only, `whole` where it answers as a stream only. `demands` are its wishes about the body.
+    only, `whole` where it answers as a stream only. `demands` are its wishes about the body. `timeout_s` is how long
+    the provider's own variable says to wait for it.
     """
 
     provider: str
@@ -41,6 +42,7 @@ class Target:
     streams: bool = True
     whole: bool = True
     demands: Demands = field(default_factory=Demands)
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def _elsewhere(request: AgentRequest, spec: ProviderSpec, model: str, own_key: K
         streams=spec.streams,
         whole=spec.whole,
         demands=spec.demands_for(wire_format),
+        timeout_s=spec.timeout_s,
     )
 
 
@@ -251,6 +254,7 @@ def _as_asked(request: AgentRequest, asked: ProviderSpec | None, model: str, pin
         key_ref=pin.shared_keys.get(asked.provider_id, asked.key_ref) if asked else None,
         as_asked=True,
         demands=asked.demands_for(request.format) if asked else Demands(),
+        timeout_s=asked.timeout_s if asked else None,
     )
 
 

@@ -74,7 +74,7 @@ class Way:
         self.recorder = Recorder(
             Bookkeeper("work", PriceBook()), [lambda row, attempts: self.rows.append((row, attempts))]
         )
-        self.answer = Answer(self.recorder.record, Sessions())
+        self.answer = Answer(self.recorder.record, Sessions(), lambda exchange: None)
 
     @property
     def row(self) -> RequestRow:

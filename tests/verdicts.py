@@ -69,8 +69,14 @@ def _fails(style: str, event: Json) -> bool:
 
 
 def _ending(events: list[Json], first: int, text: str) -> Verdict:
-    """OpenAI's clients stop at an error; a [DONE] behind it is as usual as none."""
-    if [event for event in events[first + 1 :] if event != {"done": True}]:
+    """OpenAI's clients stop at an error; a [DONE] behind it is as usual as none.
+
+    Codex acts on `response.failed` and OpenAI's SDKs on `error`, so both may come, in this order.
+    """
+    rest = [event for event in events[first + 1 :] if event != {"done": True}]
+    if events[first].get("type") == "response.failed" and rest and rest[0].get("type") == "error":
+        del rest[0]
+    if rest:
         return Verdict("broken", why=f"something follows an error: {text[-300:]!r}")
     return Verdict("error", json.dumps(events[first]))
 

@@ -45,12 +45,15 @@ class Unit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A column as a person sees it, made of one or more raw ones; `if_any` hides it where every value is 0."""
+    """A column as a person sees it, made of one or more raw ones.
+
+    `if_any` names a raw one: where that is 0 in every row, there is nothing to be seen.
+    """
 
     title: str
     unit: Unit
     of: tuple[str, ...]
-    if_any: bool = False
+    if_any: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +88,18 @@ def _rule_place(label: str, places: Places) -> int:
 class Report:
     """Something that requests can be grouped by: a column of the view `spend`.
 
-    Groups of the same `place` are put in order by cost, the highest first.
+    Groups of the same `place` are put in order by cost, the highest first; `weight` is the measure that this is.
+    `only` is what a request has to be for the report to be about it, `none` what is said where none is. `hides` is what
+    every row of it would say the same of.
     """
 
     title: str
     meaning: str
     place: Callable[[Any, Places], Any] = _anywhere
+    weight: str = "known_cost_usd"
+    only: str = ""
+    none: str = ""
+    hides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,14 @@ REPORTS: dict[str, Report] = {
     "agent": Report("AGENT", "the agent that asked, as far as it was recognised"),
     "session": Report("SESSION", "the agent's session"),
     "profile": Report("PROFILE", "the profile of the proxy"),
+    "switch": Report(
+        "SWITCH",
+        "what had answered a conversation and what did then; only requests that switched",
+        weight="known_switch_cost_usd",
+        only="switches = 1",
+        none="no switches within a conversation",
+        hides=("switches",),
+    ),
 }
 
 MEASURES: dict[str, Measure] = {
@@ -119,19 +136,32 @@ MEASURES: dict[str, Measure] = {
     "unpriced_requests": Measure("CAST(sum(unpriced) AS BIGINT)", "of them, how many have no known price"),
     "estimated_requests": Measure("CAST(sum(estimated) AS BIGINT)", "of them, how many have estimated tokens"),
     "failed_requests": Measure("CAST(sum(failed) AS BIGINT)", "of them, how many ended in an error"),
+    "switches": Measure("CAST(sum(switches) AS BIGINT)", "of them, how many switched their conversation"),
+    "known_switch_cost_usd": Measure(
+        "coalesce(sum(switch_cost), 0)", "USD of the cost that these switches cost, as far as prices are known"
+    ),
+    "unpriced_switches": Measure("CAST(sum(switch_unpriced) AS BIGINT)", "switches whose cost is not known"),
 }
 
 DERIVED: dict[str, str] = {
     "cost_usd": "USD in all; null as soon as one price is unknown",
+    "switch_cost_usd": "of it, USD for switches: the prompt cache left behind; null likewise",
     "share": "part of all requests of the report, 0 to 1",
 }
 
 SHOWN: tuple[Shown, ...] = (
     Shown("REQUESTS", Unit.COUNT, ("requests",)),
+    Shown("SWITCHES", Unit.COUNT, ("switches",), if_any="switches"),
     Shown("TOKENS", Unit.TOKENS, ("input_tokens", "output_tokens", "estimated_requests")),
     Shown("COST", Unit.COST, ("cost_usd", "known_cost_usd", "unpriced_requests", "estimated_requests")),
+    Shown(
+        "OF IT SWITCHES",
+        Unit.COST,
+        ("switch_cost_usd", "known_switch_cost_usd", "unpriced_switches", "estimated_requests"),
+        if_any="switches",
+    ),
     Shown("SHARE", Unit.SHARE, ("share",)),
-    Shown("ERRORS", Unit.COUNT, ("failed_requests",), if_any=True),
+    Shown("ERRORS", Unit.COUNT, ("failed_requests",), if_any="failed_requests"),
 )
 
 
@@ -179,7 +209,7 @@ def spend_table(by: tuple[str, ...], groups: Iterable[Row], rules: Sequence[str]
     complete = tuple((*row, *_derived(row[len(by) :], sums)) for row in rows)
     return Table(
         columns=(*by, *MEASURES, *DERIVED),
-        shown=(*(Shown(REPORTS[name].title, Unit.NAME, (name,)) for name in by), *SHOWN),
+        shown=(*(Shown(REPORTS[name].title, Unit.NAME, (name,)) for name in by), *_shown(by)),
         rows=complete,
         total=(*[""] * len(by), *sums, *_derived(sums, sums)),
     )
@@ -212,7 +242,8 @@ def selected(connection: duckdb.DuckDBPyConnection, sql: str) -> Table:
 def _where(ask: Ask) -> tuple[str, list[Any]]:
     tests = {"profile = ?": ask.profile, "started_us >= ?": ask.since_us, "started_us < ?": ask.until_us}
     given = {test: value for test, value in tests.items() if value is not None}
-    return "WHERE " + " AND ".join(given) if given else "", list(given.values())
+    every = [*given, *(REPORTS[name].only for name in ask.by if REPORTS[name].only)]
+    return "WHERE " + " AND ".join(every) if every else "", list(given.values())
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -> list[Row]:
@@ -232,12 +263,19 @@ def _derived(measures: Row, sums: Row) -> Row:
     """DERIVED of one row, beside the sums of all rows."""
     of, of_all = (dict(zip(MEASURES, values, strict=True)) for values in (measures, sums))
     cost = None if of["unpriced_requests"] else Decimal(of["known_cost_usd"])
-    return cost, round(of["requests"] / of_all["requests"], 6) if of_all["requests"] else 0.0
+    switching = None if of["unpriced_switches"] else Decimal(of["known_switch_cost_usd"])
+    return cost, switching, round(of["requests"] / of_all["requests"], 6) if of_all["requests"] else 0.0
+
+
+def _shown(by: tuple[str, ...]) -> Iterable[Shown]:
+    """What is shown beside the names."""
+    hidden = {name for report in by for name in REPORTS[report].hides}
+    return (shown for shown in SHOWN if shown.of[0] not in hidden)
 
 
 def _order(by: tuple[str, ...], rows: list[Row], rules: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
     """By the groups of the first column, in these by the second, and so on; a group weighs what all its rows do."""
-    cost, requests = (len(by) + list(MEASURES).index(name) for name in ("known_cost_usd", "requests"))
+    cost, requests = (len(by) + list(MEASURES).index(name) for name in (REPORTS[by[0]].weight, "requests"))
     weights: dict[Row, tuple[Any, int]] = defaultdict(lambda: (0, 0))
     for row in rows:
         for group in _groups(row, len(by)):

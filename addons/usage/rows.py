@@ -18,7 +18,7 @@ import msgspec
 
 from ringlet_mitm.rules.pricing import TOKEN_KINDS, Usage
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def _column(sql: str, meaning: str, *, since: int = 1, **options: Any) -> Any:
@@ -83,6 +83,18 @@ class RequestRow:
     decision_us: int = _column("BIGINT", "time from body to decision", default=0)
     losses: str = _column("VARCHAR", "what translation dropped, comma separated", default="")
     note: str = _column("VARCHAR", "why it was handled in an unusual way, '' else", default="")
+    switched_from: str = _column(
+        "VARCHAR",
+        "provider/model that answered this conversation before, '' where the same or not known",
+        since=2,
+        default="",
+    )
+    cost_switch: Decimal | None = _column(
+        "DECIMAL(18,10)",
+        "USD of cost_total that the switch cost: what the cache would have saved; 0 where none, NULL where unknown",
+        since=2,
+        default=Decimal(0),
+    )
 
     @property
     def usage(self) -> Usage:
@@ -172,3 +184,8 @@ if hasattr(os, "register_at_fork"):
 def new_id() -> str:
     """An id that sorts by time: nanoseconds, a running number, and 32 random bits that are this process's own."""
     return f"{time.time_ns():016x}{next(_numbers) & 0xFFFF:04x}{_process}"
+
+
+def own_ending() -> str:
+    """What the ids of this process end in, and no other's."""
+    return _process

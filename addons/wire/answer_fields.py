@@ -8,10 +8,10 @@ from ringlet_mitm.addons.wire.usage_fields import ChatUsage, GeminiUsage, Messag
 
 
 def size_of(text: str | None) -> int:
-    """Bytes of a text."""
+    """Bytes of a text; half a surrogate pair, which JSON can escape, counts as well."""
     if not text:
         return 0
-    return len(text) if text.isascii() else len(text.encode())
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 class Text(Struct):

@@ -244,6 +244,12 @@ def in_words_of(wire_format: WireFormat, status: int, error: ProviderError | Non
     return said, ProviderError(kind_word, text, code)
 
 
+def own_words(wire_format: WireFormat, kind: FailureKind, text: str) -> tuple[int, ProviderError]:
+    """What we say ourselves of a failure of that kind, as the agent's own vendor would."""
+    status, word, code = SAID[kind][FAMILIES[wire_format]]
+    return status, ProviderError(word, text, code)
+
+
 def _anthropic(status: int, error: ProviderError) -> dict[str, Any]:
     return {"type": "error", "error": {"type": error.type, "message": error.message}}
 

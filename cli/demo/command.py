@@ -18,10 +18,10 @@ from typing import Any
 
 import click
 
+from ringlet_mitm.cli.amounts import usd
 from ringlet_mitm.cli.demo.requests import Call, calls
 from ringlet_mitm.cli.demo.stage import RunningProxy, program
 from ringlet_mitm.cli.demo.upstream import Vendor
-from ringlet_mitm.cli.tables import usd
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.peek import AgentRequest, Peek, peek
 from ringlet_mitm.rules.profiles import Profile, save_profile

@@ -24,6 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
+from h2.exceptions import ProtocolError
+
 from ringlet_mitm.cli.demo.certificates import server_context
 from ringlet_mitm.cli.demo.faults import Step, ok
 from ringlet_mitm.cli.demo.lines import Connection, Heard, Http1Connection, Http2Connection, Line
@@ -139,7 +141,7 @@ class FaultyVendor:
             self._changed.notify_all()
 
     async def _played(self, step: Step, line: Line) -> None:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ProtocolError):  # the client has ended the connection meanwhile
             await step.play(line)
         line.heard.ended = time.monotonic()
         self.changed()

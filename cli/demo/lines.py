@@ -248,6 +248,12 @@ class Http1Connection(Connection):
     def received(self, data: bytes) -> None:
         """Read what has come."""
         self._http.receive_data(data)
+        try:
+            self._take()
+        except h11.RemoteProtocolError:
+            self.transport.abort()
+
+    def _take(self) -> None:
         while True:
             event = self._http.next_event()
             if isinstance(event, h11.Request):

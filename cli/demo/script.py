@@ -10,6 +10,8 @@ from typing import Any
 # The vendor counts in its own way, unlike ours: words, digits and signs, a little more than one token each.
 TOKENS = re.compile(rb"[A-Za-z]{1,6}|[0-9]{1,2}|[^\sA-Za-z0-9]{1,2}")
 TOKENS_EACH = 0.78
+# What a message refers to by a number is named in the answer to it: so that answers can be told apart.
+REFERENCE = re.compile(rb"\[ref [0-9]+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ def answer(host: str, model: str, body: dict[str, Any], raw: bytes) -> Answer:
     tool = None if _has_result(raw) else _tool(body)
     form = asked_form(body)
     sentence = f"This is {model} at {host}. I have read your message and have nothing to add."
+    if (reference := REFERENCE.search(raw)) is not None:
+        sentence += f" {reference[0].decode()}"
     said = json.dumps(made_up("", form)) if form else sentence
     text = () if tool else tuple(said.split(" "))
     thinking = "Thinking about it." if b'"thinking":' in raw and b'"disabled"' not in raw else ""

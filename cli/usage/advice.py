@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from decimal import Decimal
 
 from ringlet_mitm.addons.usage.reports import DEFAULT_RULE, Table
+from ringlet_mitm.cli.amounts import usd
 from ringlet_mitm.rules.errors import RingletError
 from ringlet_mitm.rules.home import Home
 
 # The reference documents name this share as the sign that rules catch too little.
 DEFAULT_TAKES_MUCH = 0.9
+# Below it, it is hardly worth a thought; a conversation that never switches pays nothing.
+SWITCHES_COST_MUCH = Decimal("0.1")
 NAMED = 3
 
 
@@ -49,7 +53,7 @@ def notes(table: Table, rules: Rules) -> list[str]:
 
 
 def advice(table: Table, rules: Rules) -> str:
-    """One line where a rule never fires or the default takes nearly everything, else nothing."""
+    """One line where a rule never fires, the default takes nearly everything or switches are dear, else nothing."""
     if not rules.labels or table.columns[0] != "rule" or not any(table.values("requests")):
         return ""
     rows = dict(
@@ -62,20 +66,37 @@ def advice(table: Table, rules: Rules) -> str:
         said.append(f"{_listed(idle)} never fired (ringlet-mitm rules check --profile {rules.profile})")
     if taken > DEFAULT_TAKES_MUCH:
         said.append(f"the default takes {taken:.0%}: the rules catch little (ringlet-mitm rules explain FILE says why)")
-    return "; ".join(said)
+    return "; ".join([*said, *_of_switches(table)])
+
+
+def _of_switches(table: Table) -> list[str]:
+    total = dict(zip(table.columns, table.total or (), strict=False))
+    switches, cost = (Decimal(total[name]) for name in ("known_switch_cost_usd", "known_cost_usd"))
+    if switches <= cost * SWITCHES_COST_MUCH:
+        return []
+    return [
+        f"{usd(switches)} of the cost is for switches within conversations (ringlet-mitm usage --by-switch); "
+        'sticky = "session" on a rule keeps a conversation there'
+    ]
 
 
 def _marks(table: Table) -> list[str]:
     total = dict(zip(table.columns, table.total or (), strict=False))
     unpriced, estimated = total.get("unpriced_requests", 0), total.get("estimated_requests", 0)
+    switches = total.get("unpriced_switches", 0)
     return [
         f"? ≥ the price of {_requests(unpriced)} is unknown" if unpriced else "",
+        f"? ≥ what {_switches(switches)} cost is unknown" if switches > unpriced else "",
         f"~ the tokens of {_requests(estimated)} are estimated, the provider did not report them" if estimated else "",
     ]
 
 
 def _requests(count: int) -> str:
     return "1 request" if count == 1 else f"{count} requests"
+
+
+def _switches(count: int) -> str:
+    return "1 switch" if count == 1 else f"{count} switches"
 
 
 def _listed(labels: list[str]) -> str:

@@ -79,6 +79,7 @@ class Found:
     "--by", multiple=True, callback=_names, metavar="NAME[,NAME]", help="What to group by, see below; else by rule."
 )
 @click.option("--by-rule", is_flag=True, help="The same as --by rule.")
+@click.option("--by-switch", is_flag=True, help="The same as --by switch: what switching provider or model has cost.")
 @click.option("--period", type=click.Choice(list(PERIODS)), help="Days to count, in your time zone; else all.")
 @click.option("--since", metavar="TIME", help="From then on: a day, 2026-11-21T14:30, 2h or 3d (ago).")
 @click.option("--until", metavar="TIME", help="Up to then; a day counts to its end.")
@@ -89,6 +90,7 @@ class Found:
 def command(
     by: tuple[str, ...],
     by_rule: bool,
+    by_switch: bool,
     as_json: bool,
     as_csv: bool,
     sql: str | None,
@@ -104,10 +106,11 @@ def command(
         raise UsageError("--json and --csv are two ways to print; choose one")
     home = home_of(os.environ)
     ledger = Ledger.at(home, database)
+    asked = tuple(name for name, wanted in (("rule", by_rule), ("switch", by_switch)) if wanted)
+    names = tuple(dict.fromkeys((*asked, *by)))
     if sql is None:
-        names = tuple(dict.fromkeys(["rule", *by] if by_rule else by)) or ("rule",)
-        _print_report(home, ledger, names, as_json=as_json, as_csv=as_csv, **given)
-    elif by or by_rule or any(given.values()):
+        _print_report(home, ledger, names or ("rule",), as_json=as_json, as_csv=as_csv, **given)
+    elif names or any(given.values()):
         raise UsageError("--sql says itself what to count; the other filters do not go with it")
     else:
         _print_selected(ledger, sql, as_json, as_csv)
@@ -199,15 +202,20 @@ class _Output:
         }
 
     def _heading(self) -> str:
-        words = self.when.words
-        if self.when.since_us is None and self.when.until_us is None and self.found.first_us is not None:
-            words += f" (since {periods.day_of(self.found.first_us, self.now)})"
         whose = f"profile '{self.ask.profile}'" if self.ask.profile else "all profiles"
-        return f"usage of {whose}, {words}"
+        return f"usage of {whose}, {self._time()}"
+
+    def _time(self) -> str:
+        if self.when.since_us is None and self.when.until_us is None and self.found.first_us is not None:
+            return f"{self.when.words} (since {periods.day_of(self.found.first_us, self.now)})"
+        return self.when.words
 
     def _nothing(self) -> str:
         whose = f" of profile '{self.ask.profile}'" if self.ask.profile else ""
         first_us = self.found.first_us
+        none = next((REPORTS[name].none for name in self.ask.by if REPORTS[name].none), "")
+        if first_us is not None and none:
+            return f"{none}{whose}, {self._time()}"
         if first_us is not None:
             return (
                 f"no requests{whose}, {self.when.words}; "

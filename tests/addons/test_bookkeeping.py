@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from exchanges import STARTED_US, compact, routed
@@ -143,3 +144,138 @@ def test_each_attempt_has_its_row() -> None:
         (2, None, "", "env:OTHER", 10),
     ]
     assert {one.request_id for one in attempts} == {row.id}
+
+
+LEFT_OUT = ("provider 'cloudflare' needs CLOUDFLARE_ACCOUNT_ID in the environment", "unknown provider 'gone'")
+
+
+def failed_with(*kinds: FailureKind, note: str = "", skipped: tuple[str, ...] = LEFT_OUT) -> RequestRow:
+    exchange = routed(MESSAGES, BODY, note=note, skipped=skipped)
+    (first,) = exchange.attempts
+    exchange.attempts = [replace(first, failure=Failure(kind)) for kind in kinds] + [first]
+    return row_of(exchange)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "skipped", "note"),
+    [
+        ((FailureKind.OVERLOADED,), LEFT_OUT, f"left out: {LEFT_OUT[0]}; {LEFT_OUT[1]}"),
+        ((FailureKind.OVERLOADED,), (), ""),
+        ((FailureKind.REFUSED_REQUEST,), LEFT_OUT, ""),
+        ((FailureKind.CLIENT_GONE,), LEFT_OUT, ""),
+        ((), LEFT_OUT, ""),
+    ],
+    ids=["they were missed", "there are none", "no other could help", "nobody was waiting", "nothing failed"],
+)
+def test_fallbacks_that_cannot_be_used_are_noted_where_they_were_missed(
+    kinds: tuple[FailureKind, ...], skipped: tuple[str, ...], note: str
+) -> None:
+    assert failed_with(*kinds, skipped=skipped).note == note
+
+
+def test_a_note_is_short_and_keeps_what_else_was_odd() -> None:
+    row = failed_with(FailureKind.UNREACHABLE, note="not read: no JSON", skipped=("x" * 1000,))
+    assert row.note.startswith("not read: no JSON; left out: xxx") and row.note.endswith("x…")
+    assert len(row.note) < 330
+
+
+CLAUDE, LLAMA = ("anthropic", "claude-sonnet-4-5"), ("groq", "llama-3.3-70b-versatile")
+HOUR_US = 3600 * 1_000_000
+
+
+def answered(
+    books: Bookkeeper,
+    to: tuple[str, str],
+    after_us: int = 0,
+    body: Any = None,
+    status: int | None = 200,
+    **used: int,
+) -> tuple[str, Decimal | None]:
+    """What the row says of a switch: a request that was answered some time after the first."""
+    exchange = routed(MESSAGES, body or BODY, provider=to[0], model=to[1])
+    exchange.started_us = STARTED_US + after_us
+    exchange.status, exchange.reading = status, replace(READING, usage=Usage(**used)) if used else None
+    row, _ = books.rows(exchange, exchange.started_us + 1_000_000)
+    assert decode_line(encode_line(row, ())) == (row, ())
+    return row.switched_from, row.cost_switch
+
+
+def books() -> Bookkeeper:
+    return Bookkeeper("work", PriceBook())
+
+
+def test_a_switch_costs_what_the_cache_would_have_saved() -> None:
+    """Sonnet takes 3 USD per million tokens, 3.75 where it writes them to its cache, 0.30 where it reads them there."""
+    own = books()
+    assert answered(own, LLAMA, input_tokens=60_000) == ("", 0)
+    assert answered(own, LLAMA, input_tokens=61_000) == ("", 0)
+    came = answered(own, CLAUDE, input_tokens=10_000, cache_write_5m_tokens=55_000)
+    assert came == ("groq/llama-3.3-70b-versatile", (55_000 * Decimal("3.45") + 6_000 * Decimal("2.7")) / 1_000_000)
+    assert answered(own, CLAUDE, input_tokens=1_000, cache_read_tokens=65_000) == ("", 0)
+
+
+def test_what_a_cache_of_before_still_has_is_not_lost() -> None:
+    own = books()
+    answered(own, CLAUDE, input_tokens=60_000)
+    answered(own, LLAMA, input_tokens=60_000)
+    assert answered(own, CLAUDE, input_tokens=100, cache_read_tokens=60_000) == (
+        "groq/llama-3.3-70b-versatile", Decimal("0.00027"),
+    )  # fmt: skip
+
+
+def test_another_model_of_the_same_provider_has_another_cache() -> None:
+    own = books()
+    answered(own, ("anthropic", "claude-haiku-4-5"), input_tokens=1_000)
+    assert answered(own, CLAUDE, input_tokens=1_000) == ("anthropic/claude-haiku-4-5", Decimal("0.0027"))
+
+
+@pytest.mark.parametrize(("after_us", "cost"), [(HOUR_US, Decimal("0.0027")), (HOUR_US + 2_000_000, 0)])
+def test_after_an_hour_there_was_nothing_to_lose(after_us: int, cost: Decimal) -> None:
+    own = books()
+    answered(own, LLAMA, input_tokens=1_000)
+    assert answered(own, CLAUDE, after_us, input_tokens=1_000) == ("groq/llama-3.3-70b-versatile", cost)
+
+
+def test_without_a_price_a_switch_costs_an_unknown_amount() -> None:
+    own = books()
+    answered(own, CLAUDE, input_tokens=1_000)
+    assert answered(own, ("groq", "nobody-knows-this-model"), input_tokens=1_000) == (
+        "anthropic/claude-sonnet-4-5", None,
+    )  # fmt: skip
+
+
+def test_an_answer_that_did_not_come_is_no_switch() -> None:
+    own = books()
+    answered(own, LLAMA, input_tokens=1_000)
+    assert answered(own, CLAUDE, status=529) == ("", 0)
+    assert answered(own, LLAMA, input_tokens=1_000) == ("", 0)
+
+
+OTHERS = {
+    "a side call to another model": BODY | {"model": "small-model"},
+    "a subagent with a prompt of its own": BODY | {"messages": [{"role": "user", "content": "look for the tests"}]},
+    "another session": BODY | {"metadata": {"user_id": "user_a_account__session_fedcba9876"}},
+    "what cannot be read": b"not json",
+}
+
+
+@pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
+def test_other_conversations_have_nothing_to_do_with_it(body: Any) -> None:
+    own = books()
+    answered(own, LLAMA, input_tokens=1_000)
+    assert answered(own, CLAUDE, body=body, input_tokens=1_000) == ("", 0)
+    assert answered(own, LLAMA, input_tokens=1_000) == ("", 0)
+
+
+def test_a_fallback_that_answered_is_a_switch_as_well() -> None:
+    own = books()
+    answered(own, LLAMA, input_tokens=1_000)
+    exchange = routed(MESSAGES, BODY, provider=LLAMA[0], model=LLAMA[1])
+    fallback = routed(MESSAGES, BODY, provider=CLAUDE[0], model=CLAUDE[1]).targets[0]
+    failed = replace(exchange.attempts[0], failure=Failure(FailureKind.OVERLOADED, 529))
+    exchange.attempts = [failed, Attempt(2, fallback, "env:ANTHROPIC_API_KEY", STARTED_US + 60)]
+    exchange.status, exchange.reading = 200, replace(READING, usage=Usage(input_tokens=1_000))
+    row, _ = own.rows(exchange, NOW)
+    assert (row.provider, row.switched_from, row.cost_switch) == (
+        "anthropic", "groq/llama-3.3-70b-versatile", Decimal("0.0027"),
+    )  # fmt: skip

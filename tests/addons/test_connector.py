@@ -65,6 +65,10 @@ def connector(environ: dict[str, str], vendor: Vendor) -> Iterator[Connector]:
         yield found
 
 
+def at_once(_seconds: float) -> None:
+    """Waits for nothing before another attempt."""
+
+
 def recorded(environ: dict[str, str], columns: str) -> list[tuple[Any, ...]]:
     home = home_of(environ)
     with reading(home.database, home.spool_dir) as connection:
@@ -322,7 +326,8 @@ def test_tokens_that_nobody_reports_are_estimated_and_marked(environ: dict[str, 
 def test_what_a_provider_says_is_kept_without_keys(
     environ: dict[str, str], pages: Any, status: int, words: str
 ) -> None:
-    with LocalServer({"/v1/chat/completions": pages}, status=status) as server, Connector(environ=environ) as connector:
+    pages_of = {"/v1/chat/completions": pages}
+    with LocalServer(pages_of, status=status) as server, Connector(environ=environ, sleep=at_once) as connector:
         connector.connect_to_model("x", model_type=f"custom:{server.url}/v1")
         with pytest.raises(RouteError) as raised:
             connector.generate_response("hi")
@@ -332,8 +337,8 @@ def test_what_a_provider_says_is_kept_without_keys(
     assert connector.usage_snapshot()["total_calls"] == 0
 
 
-def test_a_server_that_is_gone_and_one_that_hangs(environ: dict[str, str]) -> None:
-    with Connector(environ=environ) as connector:
+def test_a_server_that_is_gone(environ: dict[str, str]) -> None:
+    with Connector(environ=environ, sleep=at_once) as connector:
         connector.connect_to_model("x", model_type=f"custom:http://127.0.0.1:{closed_port()}/v1")
         with pytest.raises(RouteError, match="cannot be reached"):
             connector.generate_response("hi")

@@ -13,19 +13,27 @@ from bodies import PATHS, compact
 from mitmproxy import http
 from mitmproxy.test import tflow
 
-from ringlet_mitm.addons import intake
+from ringlet_mitm.addons import lineups
+from ringlet_mitm.addons.admission import Admission
+from ringlet_mitm.addons.breakers import Breakers
+from ringlet_mitm.addons.budget import Budget
 from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.signing import Signer
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.addons.dispatch import Dispatch
+from ringlet_mitm.addons.elsewhere import Elsewhere
 from ringlet_mitm.addons.exchange import Exchange, exchange_of
 from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.live import Live, Ruling
 from ringlet_mitm.addons.preparing import Preparer
 from ringlet_mitm.addons.sessions import Sessions
+from ringlet_mitm.addons.usage.spending import Since, Spent
+from ringlet_mitm.addons.windows import Windows
+from ringlet_mitm.rules.pricelist import PriceBook
 from ringlet_mitm.rules.providers import Endpoint, registry
 from ringlet_mitm.rules.rulebook import load_rulebook
 from ringlet_mitm.rules.shapes import WireFormat
+from ringlet_mitm.rules.targets import Lineup, lined_up
 from ringlet_mitm.rules.tokens import Calibration
 
 MESSAGES, CHAT, RESPONSES, GEMINI = tuple(WireFormat)[:4]
@@ -58,6 +66,10 @@ def asking(
     return flow
 
 
+async def nothing_spent(since: Since) -> Spent:
+    return Spent()
+
+
 def dispatched(flow: http.HTTPFlow, rules: str = "", keys: dict[str, str] | None = None) -> Exchange | None:
     """The exchange after the request hook."""
     providers = registry({})
@@ -66,7 +78,9 @@ def dispatched(flow: http.HTTPFlow, rules: str = "", keys: dict[str, str] | None
     intake = Intake(live, counter, lambda host: host != "other.example")
     signer = Signer(Vault(KEYS if keys is None else keys), lambda: live.ruling.registry)
     preparer = Preparer(signer, Sessions().recall)
-    addon = Dispatch(live, intake, preparer)
+    budget = Budget("work", Elsewhere(nothing_spent))
+    admission = Admission(live, Breakers(lambda: 0), budget)
+    addon = Dispatch(live, intake, preparer, admission, Windows(PriceBook(), tuple))
     asyncio.run(addon.request(flow))
     counter.close()
     return exchange_of(flow)
@@ -250,10 +264,11 @@ def test_base_url_mode(headers: dict[str, str], keys: dict[str, str], sent: str,
 
 def test_a_key_is_not_sent_to_an_address_that_is_not_its_providers(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Endpoint("https", "api.groq.com.evil.example", 443, "/openai/v1/chat/completions")
-    lined_up = intake.line_up
-    monkeypatch.setattr(
-        intake, "line_up", lambda *given: tuple(replace(one, endpoint=wrong) for one in lined_up(*given))
-    )
+
+    def elsewhere(*given: Any) -> Lineup:
+        return Lineup(tuple(replace(one, endpoint=wrong) for one in lined_up(*given).targets))
+
+    monkeypatch.setattr(lineups, "lined_up", elsewhere)
     flow = asking(CHAT)
     dispatched(flow, to("groq"))
     assert flow.response is not None

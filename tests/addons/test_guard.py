@@ -13,6 +13,7 @@ from mitmproxy.options import Options
 from mitmproxy.proxy import events, layer, layers
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons, tflow
 
 from ringlet_mitm.addons.guard import Guard
@@ -170,3 +171,58 @@ def test_a_loopback_host_that_a_profile_names_may_be_reached() -> None:
     flow = flow_to("127.0.0.1", 9000)
     Guard(HostPolicy.of((), ["127.0.0.1"])).http_connect(flow)
     assert flow.response is None
+
+
+REBOUND = "rebound.example"
+
+
+def connected(peername: tuple[str, int], sockname: tuple[str, int]) -> ServerConnectionHookData:
+    """A connection that the proxy has opened for a request to a name of the world."""
+    flow = flow_to(REBOUND, OWN_PORT)
+    flow.server_conn.peername, flow.server_conn.sockname = peername, sockname
+    return ServerConnectionHookData(flow.server_conn, flow.client_conn)
+
+
+def comes_from(peername: tuple[str, int] | tuple[str, int, int, int]) -> http.HTTPFlow:
+    flow = flow_to(REBOUND, OWN_PORT)
+    flow.client_conn.peername = peername  # type: ignore[assignment]
+    return flow
+
+
+@pytest.mark.parametrize("hook", ["requestheaders", "http_connect"])
+def test_what_a_name_leads_back_to_us_is_refused(hook: str) -> None:
+    guard = Guard(HostPolicy.of(()))
+    outer, inner = comes_from(("127.0.0.1", 40_000)), comes_from(("127.0.0.1", 50_000))
+    guard.server_connected(connected(("127.0.0.1", OWN_PORT), ("127.0.0.1", 50_000)))
+    for flow in (outer, inner):
+        getattr(guard, hook)(flow)
+    assert outer.response is None
+    assert inner.response is not None
+    assert inner.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("peername", "disconnected"),
+    [
+        pytest.param(("203.0.113.7", OWN_PORT), False, id="another machine with our port"),
+        pytest.param(("127.0.0.1", 9000), False, id="another port of this machine"),
+        pytest.param(("127.0.0.1", OWN_PORT), True, id="a connection that has ended"),
+    ],
+)
+def test_connections_elsewhere_refuse_nobody(peername: tuple[str, int], disconnected: bool) -> None:
+    guard = Guard(HostPolicy.of(()))
+    data = connected(peername, ("127.0.0.1", 50_000))
+    guard.server_connected(data)
+    if disconnected:
+        guard.server_disconnected(data)
+    flow = comes_from(("127.0.0.1", 50_000))
+    guard.requestheaders(flow)
+    assert flow.response is None
+
+
+def test_an_ipv6_address_has_more_parts() -> None:
+    guard = Guard(HostPolicy.of(()))
+    guard.server_connected(connected(("::1", OWN_PORT, 0, 0), ("::1", 50_000, 0, 0)))  # type: ignore[arg-type]
+    flow = comes_from(("::1", 50_000, 0, 0))
+    guard.requestheaders(flow)
+    assert flow.response is not None

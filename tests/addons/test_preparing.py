@@ -18,13 +18,15 @@ from ringlet_mitm.addons.preparing import Preparer
 from ringlet_mitm.addons.rewriting import apply
 from ringlet_mitm.addons.splicing import Turn
 from ringlet_mitm.rules.errors import NoKey
+from ringlet_mitm.rules.failures import Failure, FailureKind
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.peek import AgentRequest, peek
 from ringlet_mitm.rules.providers import registry
+from ringlet_mitm.rules.reliability import Attempt
 from ringlet_mitm.rules.routing import Decision
 from ringlet_mitm.rules.rulebook import Route
 from ringlet_mitm.rules.shapes import Headers, WireFormat
-from ringlet_mitm.rules.targets import ProfilePin, line_up
+from ringlet_mitm.rules.targets import ProfilePin, Target, line_up
 
 REGISTRY = registry({})
 # Every key of ours is there to be sent by mistake.
@@ -146,3 +148,41 @@ def test_a_stored_login_is_read_in_a_thread_and_sent(tmp_path: Path) -> None:
     assert not store.at_hand("groq")
     outbound, label = ready(PLANS["Claude Max"], Route("groq", "m"), vault=Vault({}, store))
     assert (dict(outbound.headers)[b"authorization"], label) == (b"Bearer gsk_stored", "login:groq")
+
+
+class Tokens(Signer):
+    """Every credential is a token that can be fetched anew."""
+
+    def __init__(self) -> None:
+        super().__init__(Vault({}), lambda: REGISTRY)
+        self.forgotten = 0
+
+    def forget(self, target: Target) -> bool:
+        self.forgotten += 1
+        return True
+
+
+HERE, THERE = (line_up(Route(name, "m"), PLANS["Claude Max"], None, REGISTRY)[0] for name in ("groq", "openrouter"))
+
+
+@pytest.mark.parametrize(
+    ("tried", "statuses", "renews"),
+    [
+        ([HERE], [401], True),
+        ([HERE], [403], False),
+        ([HERE], [429], False),
+        ([HERE, HERE], [401, 401], False),
+        ([HERE, HERE], [429, 401], False),
+        ([HERE, THERE], [401, 401], True),
+        ([replace(HERE, as_asked=True)], [401], False),
+    ],
+    ids=["at first", "forbidden", "limited", "again", "after a wait", "of another", "the agent's own"],
+)
+def test_a_token_that_was_refused_is_given_up_once(tried: list[Target], statuses: list[int], renews: bool) -> None:
+    signer = Tokens()
+    attempts = [
+        Attempt(number, target, "K", 0, status=code, failure=Failure(FailureKind.AUTH, code))
+        for number, (target, code) in enumerate(zip(tried, statuses, strict=True), 1)
+    ]
+    assert Preparer(signer, lambda _: None).renews_after(attempts) is renews
+    assert signer.forgotten == renews

@@ -105,7 +105,7 @@ def test_a_sink_that_breaks_in_the_relay_does_not_break_the_answer(caplog: pytes
 
     way = Way()
     way.recorder = Recorder(way.recorder._bookkeeper, [full])
-    way.answer = type(way.answer)(way.recorder.record, Sessions())
+    way.answer = type(way.answer)(way.recorder.record, Sessions(), lambda exchange: None)
     flow = flow_with(routed(MESSAGES, STREAMED, provider="minimax"), content_type=EVENTS)
     assert way.pass_on(flow, STREAM) == STREAM
     assert "disk full" in caplog.text

@@ -283,3 +283,20 @@ def test_frames_pass_whole_and_nothing_is_lost(pieces: list[bytes], limit: int) 
 )
 def test_a_last_event_is_whole_or_not(frame: bytes, whole: bool) -> None:
     assert is_event(frame) is whole
+
+
+def test_an_agent_that_was_told_of_no_packing_gets_it_plain() -> None:
+    stream = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    said: list[Reading] = []
+    relay = Relay(
+        WireFormat.MESSAGES,
+        streamed=True,
+        on_first_byte=lambda: None,
+        on_end=said.append,
+        content_encoding="gzip",
+        unpacks=True,
+    )
+    packed = gzip.compress(stream)
+    out = [piece for place in range(len(packed)) for piece in relay(packed[place : place + 1])]
+    assert b"".join([*out, *relay(b"")]) == stream
+    assert all(out) and said[0].complete

@@ -39,6 +39,8 @@ MADE = {
     "usage_source": "'reported'",
     "cost_total": "CAST((i % 700) / 1000 AS DECIMAL(18,10))",
     "status": "200",
+    "switched_from": "CASE i % 40 WHEN 0 THEN 'groq/llama-3.3-70b-versatile' ELSE '' END",
+    "cost_switch": "CASE i % 40 WHEN 0 THEN 0.05 ELSE 0 END",
     "attempts": "1",
 }
 

@@ -82,6 +82,32 @@ def test_check_of_a_profile_without_rules(work: Path) -> None:
     )
 
 
+LIMITS = """[limits]
+usd-per-day = { warn = 10, refuse = 20 }
+[limits.groq]
+parallel = 2
+tokens-per-minute = { switch = 100_000, to = "anthropic" }
+"""
+
+
+def test_check_and_list_name_the_limits(work: Path) -> None:
+    work.write_text(LIMITS)
+    assert run("check", "--profile", "work").output.splitlines() == [
+        f"{work}:2: limit: usd-per-day: warns at $10, refuses at $20",
+        f"{work}:4: limit: groq parallel: 2 at once, others wait in line",
+        f"{work}:5: limit: groq tokens-per-minute: goes to anthropic at 100,000",
+        f"{work}: OK, 0 rules, everything goes to anthropic",
+    ]
+    assert run("list", "--profile", "work").output.splitlines()[2:] == [
+        "",
+        "Limits:",
+        "  usd-per-day: warns at $10, refuses at $20",
+        "  groq parallel: 2 at once, others wait in line",
+        "  groq tokens-per-minute: goes to anthropic at 100,000",
+    ]
+    assert len(json.loads(run("list", "--profile", "work", "--json").output)) == 1
+
+
 def test_check_says_that_a_profile_does_not_use_its_rules(home: Path, work: Path) -> None:
     save_profile(home_of({"RINGLET_HOME": str(home)}), Profile(name="work", proxy="none"))
     work.write_text("")
@@ -240,6 +266,21 @@ def config(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def plain(home: Path) -> Path:
     return home / "profiles" / "plain" / "routing.toml"
+
+
+def test_sticky_rules_are_named(work: Path, tmp_path: Path) -> None:
+    work.write_text((FIXTURES / "routing" / "good" / "sticky.toml").read_text())
+    assert run("check", "--profile", "work").output.startswith(f"{work}: OK, 2 rules (1 sticky), everything else ")
+    listed = run("list", "--profile", "work").output.splitlines()
+    assert [" (sticky)" in line for line in listed] == [False, True, False, False]
+    as_json = json.loads(run("list", "--profile", "work", "--json").output)
+    assert [row["sticky"] for row in as_json] == ["session", None, None]
+    body = tmp_path / "request.json"
+    body.write_text(json.dumps(BODY))
+    said = run("explain", body, "--path", "/v1/messages", "--profile", "work").output
+    assert "  1. input-tokens-gt → anthropic: no (line 1; sticky: it keeps a conversation that it took)" in said
+    as_json = explained(body, "--path", "/v1/messages", "--profile", "work")
+    assert [rule["sticky"] for rule in as_json["rules"]] == ["session", None]
 
 
 def test_check_of_a_profile_checks_what_holds_for_all(home: Path, config: Path) -> None:

@@ -20,80 +20,10 @@ from ledgers import connected, reference, request
 
 from ringlet_mitm.addons.usage.reports import Ask, Shown, Table, Unit, added_up, selected, spend_table
 from ringlet_mitm.cli import tables
-from ringlet_mitm.cli.tables import compact, json_text, laid_out, percent, shortened, usd
+from ringlet_mitm.cli.tables import json_text, laid_out, shortened
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "reports"
 RULES = ("tool-use → anthropic", "input-tokens-lt → groq", "default → anthropic")
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0"),
-        (999, "999"),
-        (1_000, "1.0K"),
-        (9_949, "9.9K"),
-        (9_950, "10K"),
-        (45_000, "45K"),
-        (280_000, "280K"),
-        (980_000, "980K"),
-        (999_499, "999K"),
-        (999_600, "1.0M"),
-        (1_100_000, "1.1M"),
-        (1_200_000, "1.2M"),
-        (12_345_678, "12M"),
-        (999_960_000, "1.0B"),
-        (4_200_000_000, "4.2B"),
-        (1_000_000_000_000, "1.0T"),
-        (5_000_000_000_000_000, "5000T"),
-    ],
-)
-def test_compact(count: int, text: str) -> None:
-    assert compact(count) == text
-
-
-def meant(text: str) -> float:
-    """The number that a compact text stands for."""
-    sizes = {"": 1} | {unit: size for size, unit in tables.UNITS}
-    unit = text.lstrip("0123456789.")
-    return float(text.removesuffix(unit)) * sizes[unit]
-
-
-@given(st.integers(0, 10**15))
-def test_compact_is_short_and_near(count: int) -> None:
-    assert len(compact(count)) <= 5
-    assert meant(compact(count)) == pytest.approx(count, rel=0.051)
-
-
-@given(st.integers(0, 10**14), st.integers(0, 10**14))
-def test_compact_keeps_the_order(one: int, other: int) -> None:
-    less, more = sorted((one, other))
-    assert meant(compact(less)) <= meant(compact(more))
-
-
-@pytest.mark.parametrize(
-    ("amount", "text"),
-    [
-        ("0", "$0.00"),
-        ("0.00000001", "<$0.0001"),
-        ("0.0001", "$0.0001"),
-        ("0.0042", "$0.0042"),
-        ("0.01", "$0.01"),
-        ("0.18", "$0.18"),
-        ("7.8149", "$7.81"),
-        ("12345.678", "$12,345.68"),
-    ],
-)
-def test_usd(amount: str, text: str) -> None:
-    assert usd(Decimal(amount)) == text
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.0, "0%"), (0.0001, "<1%"), (0.01, "1%"), (0.195, "20%"), (0.99, "99%"), (0.9999, ">99%"), (1.0, "100%")],
-)
-def test_percent(share: float, text: str) -> None:
-    assert percent(share) == text
 
 
 def by_rule(*rows: Any, rules: tuple[str, ...] = ()) -> Table:
@@ -160,6 +90,35 @@ def test_what_is_unknown_or_estimated_is_marked_and_errors_get_a_column() -> Non
         "idle → groq",
     )
     assert text_of(by_rule(*MARKED, rules=(*rules, "failed → openai", "default → groq"))) == expected("marks")
+
+
+FROM_GROQ = {"switched_from": "groq/llama-3.3-70b-versatile", "rule": "tool-use → anthropic"}
+TO_GROQ = {
+    "switched_from": "anthropic/claude-sonnet-4-5",
+    "rule": "input-tokens-lt → groq",
+    "provider": "groq",
+    "routed_model": "llama-3.3-70b-versatile",
+}
+SWITCHED = (
+    *reference(),
+    *(request(**FROM_GROQ, input_tokens=60_000, cost_total=Decimal("0.18"), cost_switch=Decimal("0.162"))
+      for _ in range(9)),
+    *(request(**TO_GROQ, input_tokens=60_000, cost_total=Decimal("0.0354"), cost_switch=Decimal(0))
+      for _ in range(8)),
+    request(switched_from="groq/llama-3.3-70b-versatile", routed_model="claude-nova", input_tokens=60_000,
+            cost_total=None, cost_switch=None),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("by", ["rule", "switch"])
+def test_what_switches_cost_is_shown_as_a_part_of_the_cost(by: str) -> None:
+    with connected(SWITCHED) as connection:
+        table = spend_table((by,), added_up(connection, Ask((by,))))
+    assert text_of(table) == expected(f"switches-by-{by}")
+
+
+def test_switches_whose_cost_nobody_knows_are_shown_all_the_same() -> None:
+    assert "?" in text_of(by_rule(SWITCHED[-1])).splitlines()[1].split()
 
 
 NARROW = [pytest.param(width, id=f"{width} columns") for width in (80, 60, 40, 10)]
@@ -301,7 +260,7 @@ from decimal import Decimal
 from ringlet_mitm.addons.usage.reports import spend_table
 from ringlet_mitm.cli import tables
 import sys
-group = ("input-tokens-lt → groq :smile: [bold]", 1284, 980_000, 220_000, Decimal("0.18"), 0, 0, 0)
+group = ("input-tokens-lt → groq :smile: [bold]", 1284, 980_000, 220_000, Decimal("0.18"), 0, 0, 0, 0, 0, 0)
 tables.show(spend_table(("rule",), [group], ("tool-use → groq",)), "heading", ["note"])
 print("rich" in sys.modules)
 """

@@ -108,7 +108,8 @@ def test_the_agents_of_the_table_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["start"], ["env"], ["usage"], ["rules"], ["profiles"], ["providers"], ["models"], ["demo"]]
+    "words",
+    [[], ["start"], ["env"], ["usage"], ["rules"], ["profiles"], ["providers"], ["models"], ["status"], ["demo"]],
 )
 def test_help_is_there(words: list[str]) -> None:
     done = subprocess.run(program(*words, "--help"), capture_output=True, text=True, timeout=60, check=True)

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import requires
@@ -15,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clients import StartProxy, client, messages_body, post_messages
 from every_vendor import EveryVendor
 from promises.sending import built_in
 from promises.tables import Promise, held
 
 from ringlet_mitm.addons.connector import Connector, LLMConnector
 from ringlet_mitm.addons.discovery import discover
-from ringlet_mitm.addons.opening import timeout_of
+from ringlet_mitm.addons.opening import TIMEOUT_MS
 from ringlet_mitm.addons.usage.spool import all_files
 from ringlet_mitm.rules.errors import RingletError
 from ringlet_mitm.rules.providers import registry
@@ -292,11 +294,22 @@ def test_tokens_are_counted_here(promise: Promise, environ: dict[str, str], vend
 
 
 @held("timeout")
-def test_a_server_that_does_not_answer_in_time(promise: Promise, environ: dict[str, str]) -> None:
+def test_a_server_that_does_not_answer_in_time(
+    promise: Promise, environ: dict[str, str], start_proxy: StartProxy
+) -> None:
+    """The connector and the proxy alike give up; without the variable a connector does after a while."""
     assert built_in().require(promise["provider"]).timeout_env == promise["variable"]
+    rules = f'[default]\nto = "{promise["provider"]}/llama3.2"\nretries = 0\n'
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        slow = {**environ, "OLLAMA_HOST": place, promise["variable"]: "0.2"}
-        with Connector(environ=slow) as made, pytest.raises(RingletError, match=r"did not answer within 0\.2 s"):
+        slow = {"OLLAMA_HOST": place, promise["variable"]: "0.2"}
+        made = Connector(environ={**environ, **slow}, sleep=lambda _: None)
+        with made, pytest.raises(RingletError, match=r"did not answer within 0\.2 s"):
             made.generate_response_with_model("hello", "llama3.2", model_type=promise["provider"])
-    assert timeout_of(built_in().require(promise["provider"]), {}) == promise["default"]
+        with client(start_proxy(rules, keys=slow)) as agent:
+            asked = time.monotonic()
+            came = post_messages(agent, messages_body())
+        seconds = time.monotonic() - asked
+    assert came.status_code >= 500 and "did not answer in time" in came.json()["error"]["message"]
+    assert seconds < 5
+    assert promise["default"] * 1000 == TIMEOUT_MS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from promises.sending import asking, built_in, seen, sent, target, url_of
@@ -13,6 +14,8 @@ from ringlet_mitm.addons.outbound import Outbound
 from ringlet_mitm.addons.wire.codecs import CODECS
 from ringlet_mitm.addons.wire.translator import Wanted, translate
 from ringlet_mitm.rules.agents import presets
+from ringlet_mitm.rules.pricelist import PriceBook
+from ringlet_mitm.rules.pricing import Usage, switch_cost
 from ringlet_mitm.rules.providers import registry
 from ringlet_mitm.rules.routing import Decision, Route, decide
 from ringlet_mitm.rules.rulebook import load_rulebook
@@ -130,6 +133,26 @@ def test_marks_of_a_cache_stay_with_their_vendor(promise: Promise) -> None:
     request = asking(promise["asked"], "claude-opus-4-6", system=marked)
     assert b"cache_control" in sent(request, Route("anthropic")).body
     assert b"cache_control" not in sent(request, Route(promise["to"])).body
+
+
+@held("kept-conversation")
+def test_a_sticky_rule_keeps_a_conversation_and_a_switch_has_a_price(promise: Promise) -> None:
+    text = (GOOD / promise["rules"]).read_text()
+    assert 'sticky = "session"' in text
+    for rules, providers in ((text, promise["kept"]), (text.replace("sticky", "# sticky"), promise["switching"])):
+        book = load_rulebook(rules, "routing.toml", built_in())
+        taken: set[str] = set()
+        found = []
+        for tokens in promise["tokens"]:
+            known = replace(seen(asking(MESSAGES, promise["model"])).features, exact_tokens=tokens)
+            decision = decide(book, known, Calibration(), taken)
+            assert isinstance(decision, Decision)
+            taken.update([decision.label] if decision.sticky else [])
+            found.append(decision.route.provider)
+        assert found == providers
+    before, after = promise["tokens"][:2]
+    card = PriceBook().card("anthropic", promise["model"])
+    assert switch_cost(Usage(input_tokens=after), card, before) == Decimal(promise["switch-usd"])
 
 
 @held("prompted-tools")

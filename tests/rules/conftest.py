@@ -43,13 +43,17 @@ def providers() -> Providers:
 
 @pytest.fixture(scope="session")
 def make_book() -> MakeBook:
-    """`make_book("stream = true -> groq", …)`: one rule an argument; without an arrow it goes to groq."""
+    """`make_book("stream = true -> groq", …)`: one rule an argument; without an arrow it goes to groq.
+
+    One that ends with a `!` is sticky.
+    """
 
     def make(*rules: str, default: str | None = "anthropic", provider: str | None = None) -> RuleBook:
         lines = []
         for rule in rules:
-            match, _, to = rule.partition("->")
+            match, _, to = rule.removesuffix("!").partition("->")
             lines.append(f'[[rule]]\nmatch = {{ {match} }}\nto = "{to.strip() or "groq"}"\n')
+            lines.append('sticky = "session"\n' if rule.endswith("!") else "")
         if default:
             lines.append(f'[default]\nto = "{default}"\n')
         return load_rulebook("".join(lines), "routing.toml", Providers(), provider)

@@ -96,6 +96,13 @@ class TestFigures:
         assert spec.context_window == 1_000_000
         assert (200_000, "reference table 2026-11-21") in spec.figures["context"].others
 
+    def test_the_window_alone_is_the_same_figure(self, catalogue: ModelCatalogue) -> None:
+        models = catalogue.models(everything=True)
+        assert len(models) > 500
+        assert [one for one in models if catalogue.window(one.provider, one.id) != one.context_window] == []
+        assert catalogue.window("openai", "nobody-knows") is None
+        assert made(OwnModel(id="gpt-4o", provider="openai", context=7)).window("openai", "gpt-4o") == 7
+
     def test_a_window_that_only_a_beta_exceeds_says_so(self, catalogue: ModelCatalogue) -> None:
         """X-024, where the vendor's page agrees with the reference."""
         spec = one(catalogue, "claude-sonnet-4-5")

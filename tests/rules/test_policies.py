@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ringlet_mitm.rules.peek import AgentRequest
 from ringlet_mitm.rules.policies import (
     MOST,
     NOTHING_USUAL,
@@ -19,9 +20,13 @@ from ringlet_mitm.rules.policies import (
     out_of_range,
     policy_of,
 )
-from ringlet_mitm.rules.reliability import Policy, Timeouts
+from ringlet_mitm.rules.providers import ProviderRegistry, registry
+from ringlet_mitm.rules.reliability import Policy, Timeouts, timeouts_at
+from ringlet_mitm.rules.routes import named_route
 from ringlet_mitm.rules.rulebook import Route, load_rulebook
 from ringlet_mitm.rules.settings import Reliability, Settings
+from ringlet_mitm.rules.shapes import WireFormat
+from ringlet_mitm.rules.targets import Target, line_up
 
 KEYS = st.builds(PolicyKeys, **{name: st.none() | st.integers(0, most) for name, most in MOST.items()})
 PLACES = {
@@ -141,3 +146,37 @@ class TestOfEachRule:
                 assert value(book.rules[0].policy) == getattr(rule, name)
             elif getattr(profile, name) is not None:
                 assert value(book.rules[0].policy) == value(book.default.policy) == getattr(profile, name)
+
+
+OLLAMA = registry({}, {"OLLAMA_HTTP_TIMEOUT": "1.5"})
+
+
+def ollama(known: ProviderRegistry = OLLAMA, to: str = "ollama/qwen3:8b") -> Target:
+    asked = AgentRequest(WireFormat.CHAT, "POST", "https", "api.openai.com", 443, "/v1/chat/completions", (), b"{}")
+    return line_up(named_route(to, known), asked, None, known)[0]
+
+
+class TestProvidersOwnPatience:
+    """E-128: `OLLAMA_HTTP_TIMEOUT` holds wherever nobody says otherwise."""
+
+    def test_it_limits_silence_and_nothing_else(self) -> None:
+        assert timeouts_at(policy_of(), ollama()) == Timeouts(first_byte_ms=1500, idle_ms=1500)
+
+    @pytest.mark.parametrize("place", [0, 1, 2], ids=["rule", "profile", "config.toml"])
+    def test_words_go_before_it_each_for_itself(self, place: int) -> None:
+        said = [PolicyKeys(), PolicyKeys(), PolicyKeys()]
+        said[place] = PolicyKeys(timeout_idle_ms=Timeouts().idle_ms, timeout_connect_ms=5)
+        assert timeouts_at(policy_of(*said), ollama()) == Timeouts(connect_ms=5, first_byte_ms=1500)
+
+    def test_no_limit_is_a_word_too(self) -> None:
+        policy = policy_of(PolicyKeys(timeout_first_byte_ms=0, timeout_idle_ms=0))
+        assert timeouts_at(policy, ollama()) == policy.timeouts == Timeouts(first_byte_ms=0, idle_ms=0)
+
+    def test_nobody_elses_provider_has_it(self) -> None:
+        policy = policy_of(PolicyKeys(timeout_idle_ms=7))
+        assert timeouts_at(policy, ollama(to="groq/m")) is policy.timeouts
+        assert timeouts_at(policy, ollama(registry({}))) is policy.timeouts
+
+    @pytest.mark.parametrize("said", ["", "soon", "0", "-1", "inf", "nan"])
+    def test_what_is_no_time_says_nothing(self, said: str) -> None:
+        assert ollama(registry({}, {"OLLAMA_HTTP_TIMEOUT": said})).timeout_s is None

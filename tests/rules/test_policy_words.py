@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ringlet_mitm.rules.keys import KeyRef
@@ -53,6 +55,12 @@ def test_chains(names: list[str], words: str) -> None:
 )
 def test_policies(policy: Policy, each: bool, words: list[str]) -> None:
     assert patience_words(policy, each=each) == words
+
+
+def test_a_time_out_of_the_first_provider_itself() -> None:
+    patient = replace(target("ollama/m"), timeout_s=600.0)
+    words = patience_words(Policy(retries=0), each=True, first=patient)
+    assert words == ["no retries", "time-outs: 10 min to the first byte, 10 min between two pieces"]
 
 
 @pytest.mark.parametrize(

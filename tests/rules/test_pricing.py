@@ -18,6 +18,7 @@ from ringlet_mitm.rules.pricing import (
     Tier,
     Usage,
     cost,
+    switch_cost,
 )
 
 ONE = Decimal(1)
@@ -98,3 +99,78 @@ TIERED = PriceCard(
 )
 def test_tiers_hold_for_the_whole_request(usage: Usage, rate: int) -> None:
     assert cost(usage, TIERED).total == Decimal(usage.total_input + usage.total_output) * rate / 1_000_000
+
+
+# Prices in which each kind is to be seen, per million tokens.
+STEPS = Rates(
+    input_tokens=Decimal(4),
+    image_input_tokens=Decimal(4),
+    audio_input_tokens=Decimal(7),
+    cache_read_tokens=Decimal(1),
+    cache_write_5m_tokens=Decimal(5),
+    cache_write_1h_tokens=Decimal(10),
+    output_tokens=Decimal(99),
+)
+MILLION = 1_000_000
+SWITCHES: dict[str, tuple[Usage, Rates, int, str | None]] = {
+    "all of it was cached before": (Usage(input_tokens=2 * MILLION), STEPS, 2 * MILLION, "6"),
+    "only the first half was": (Usage(input_tokens=2 * MILLION), STEPS, MILLION, "3"),
+    "the conversation was longer before": (Usage(input_tokens=MILLION), STEPS, 9 * MILLION, "3"),
+    "nothing was": (Usage(input_tokens=MILLION), STEPS, 0, "0"),
+    "what is read from the cache here is not lost": (
+        Usage(input_tokens=MILLION, cache_read_tokens=8 * MILLION),
+        STEPS,
+        9 * MILLION,
+        "3",
+    ),
+    "what is written stands in front": (
+        Usage(input_tokens=MILLION, cache_write_5m_tokens=MILLION, cache_write_1h_tokens=MILLION),
+        STEPS,
+        2 * MILLION,
+        "13",
+    ),
+    "images and sounds": (Usage(image_input_tokens=MILLION, audio_input_tokens=MILLION), STEPS, 9 * MILLION, "9"),
+    "output is no part of it": (Usage(output_tokens=MILLION), STEPS, MILLION, "0"),
+    "a cache that costs no less": (
+        Usage(input_tokens=MILLION),
+        Rates(input_tokens=Decimal(3), cache_read_tokens=Decimal(3)),
+        MILLION,
+        "0",
+    ),
+    "a cache that costs more is no gain": (
+        Usage(input_tokens=MILLION),
+        Rates(input_tokens=Decimal(3), cache_read_tokens=Decimal(4)),
+        MILLION,
+        "0",
+    ),
+    "no price of a read": (Usage(input_tokens=1), Rates(input_tokens=ONE), 1, None),
+    "no price of what was paid": (Usage(input_tokens=1), Rates(cache_read_tokens=ONE), 1, None),
+    "no price of what did not count": (Usage(output_tokens=1), Rates(), 1, "0"),
+}
+
+
+@pytest.mark.parametrize(("usage", "rates", "cached", "extra"), SWITCHES.values(), ids=SWITCHES)
+def test_what_a_switch_costs(usage: Usage, rates: Rates, cached: int, extra: str | None) -> None:
+    found = switch_cost(usage, PriceCard("p", "m", rates, "test"), cached)
+    assert found == (None if extra is None else Decimal(extra))
+
+
+def test_without_prices_a_switch_costs_something_only_where_something_was_cached() -> None:
+    assert (switch_cost(Usage(input_tokens=5), None, 5), switch_cost(Usage(input_tokens=5), None, 0)) == (None, 0)
+
+
+def test_a_switch_is_priced_in_the_tier_of_the_request() -> None:
+    dear = Rates(input_tokens=Decimal(8), cache_read_tokens=Decimal(2))
+    card = PriceCard("p", "m", STEPS, "test", (Tier(200_000, dear),))
+    assert switch_cost(Usage(input_tokens=MILLION), card, MILLION) == 6
+
+
+ANY_RATES = st.builds(Rates, **dict.fromkeys(TOKEN_KINDS, st.integers(0, 100).map(Decimal)))
+
+
+@given(usages, ANY_RATES, st.integers(0, 10**10))
+def test_a_switch_is_a_part_of_the_cost(usage: Usage, rates: Rates, cached: int) -> None:
+    card = PriceCard("p", "m", rates, "test")
+    bill, extra = cost(usage, card), switch_cost(usage, card, cached)
+    assert bill.input is not None and bill.cache_write is not None and extra is not None
+    assert 0 <= extra <= bill.input + bill.cache_write

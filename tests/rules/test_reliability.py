@@ -38,9 +38,10 @@ def target(provider: str, model: str = "big", key: str = "k1", *, host: str = ""
     return Target(provider, model, WireFormat.MESSAGES, endpoint, "bearer", KeyRef((key,)), as_asked)
 
 
-A1, A2 = target("alpha"), target("alpha", key="k2")
+A1, A2, A3 = target("alpha"), target("alpha", key="k2"), target("alpha", key="k3")
 A_SMALL = target("alpha", "small")
 A_OTHER_REGION = target("alpha", host="eu.alpha.example")
+A_OTHER_KEY = target("alpha", key="k2", host="eu.alpha.example")
 B, C = target("beta"), target("gamma")
 OWN = target("alpha", key="usual", as_asked=True)
 STRANGER = replace(OWN, provider="", endpoint=Endpoint("https", "plan.example", 443, "/v1/messages"))
@@ -65,6 +66,7 @@ def step(
     jitter: float = 1.0,
     windows: dict[str, int] | None = None,
     spent_ms: int = 0,
+    resting: tuple[Target, ...] | None = None,
 ) -> Step:
     known = windows or {}
     return next_step(
@@ -75,6 +77,7 @@ def step(
         NOW_MS,
         jitter,
         (lambda one: known.get(one.provider)) if windows is not None else None,
+        resting.__contains__ if resting is not None else None,
     )
 
 
@@ -219,6 +222,10 @@ class TestGoingOn:
         kinds = (Kind.OVERLOADED, Kind.NOT_SENT)
         assert step((A1, B), A1, A1, failure=Kind.NOT_SENT, kinds=kinds) == Next(B)
 
+    def test_what_could_not_be_sent_is_for_no_other_key_first(self) -> None:
+        kinds = (Kind.OVERLOADED, Kind.NOT_SENT)
+        assert step((A1, B, A_OTHER_KEY), A1, A1, failure=Kind.NOT_SENT, kinds=kinds) == Next(B)
+
     def test_what_could_not_be_sent_at_all_is_said(self) -> None:
         assert step((A1, A2, B), A1, failure=Kind.NOT_SENT) == GAVE_BACK
 
@@ -246,6 +253,63 @@ class TestContextWindow:
 
     def test_windows_matter_to_nothing_else(self) -> None:
         assert step((A1, B), A1, failure=Kind.QUOTA, windows={"alpha": 200, "beta": 128}) == Next(B)
+
+
+class TestResting:
+    NO = Failure(Kind.OVERLOADED, may_retry=False)
+
+    @pytest.mark.parametrize(
+        ("resting", "expected"),
+        [((), Next(B)), ((B,), Next(C)), ((B, C), Next(B)), ((A1, B), Next(C)), ((A1,), Next(B))],
+        ids=["nobody", "the next", "all that are left", "the one that failed too", "the one that failed"],
+    )
+    def test_who_rests_goes_last(self, resting: tuple[Target, ...], expected: Step) -> None:
+        assert step((A1, B, C), A1, failure=self.NO, resting=resting) == expected
+
+    @pytest.mark.parametrize("kind", PASSING)
+    @pytest.mark.parametrize(
+        ("resting", "expected"),
+        [((), WAITED), ((A1,), Next(B)), ((A1, B), WAITED), ((B,), WAITED)],
+        ids=["nobody", "has just begun to", "everybody", "only the next"],
+    )
+    def test_nobody_waits_for_who_rests_while_another_does_not(
+        self, kind: Kind, resting: tuple[Target, ...], expected: Step
+    ) -> None:
+        assert step((A1, B), A1, failure=kind, resting=resting) == expected
+
+    def test_alone_it_is_waited_for(self) -> None:
+        assert step((A1,), A1, failure=Kind.OVERLOADED, resting=(A1,)) == WAITED
+        assert step((A1, B), A1, failure=Failure(Kind.OVERLOADED, retry_after_ms=9000), resting=(A1, B)) == Wait(9000)
+
+    @pytest.mark.parametrize(
+        ("kind", "ms", "expected"),
+        [(Kind.RATE_LIMITED, 900, Wait(900)), (Kind.RATE_LIMITED, None, Next(B)), (Kind.OVERLOADED, 900, Next(B))],
+    )
+    def test_a_limit_that_says_when_it_ends_is_waited_for(self, kind: Kind, ms: int | None, expected: Step) -> None:
+        assert step((A1, B), A1, failure=Failure(kind, retry_after_ms=ms), resting=(A1,)) == expected
+
+    @pytest.mark.parametrize(
+        ("failure", "resting", "expected"),
+        [
+            (Failure(Kind.RATE_LIMITED), (A2,), Next(A3)),
+            (Failure(Kind.RATE_LIMITED, retry_after_ms=900), (A1, A2, A3), Wait(900)),
+            (Failure(Kind.RATE_LIMITED), (A1, A2, A3), Next(B)),
+            (Failure(Kind.RATE_LIMITED), (A1, A2, A3, B), WAITED),
+            (Failure(Kind.AUTH), (A1, A2, A3), Next(B)),
+            (Failure(Kind.QUOTA), (A1, A2, A3, B), Next(A2)),
+        ],
+        ids=["the next key", "none, so the word", "none, so elsewhere", "nobody", "refused", "used up and nobody"],
+    )
+    def test_further_keys_likewise(self, failure: Failure, resting: tuple[Target, ...], expected: Step) -> None:
+        assert step((A1, A2, A3, B), A1, failure=failure, resting=resting) == expected
+
+    @pytest.mark.parametrize("kind", list(Kind))
+    def test_where_nobody_rests_nothing_is_different(self, kind: Kind) -> None:
+        for chain in ((A1,), (A1, B), (A1, A2, B)):
+            assert step(chain, A1, failure=kind, resting=()) == step(chain, A1, failure=kind)
+
+    def test_what_the_failure_has_spoiled_is_not_tried_because_all_else_rests(self) -> None:
+        assert step((A1, A_SMALL, B), A1, failure=Kind.QUOTA, resting=(B,)) == Next(B)
 
 
 class TestTheAgentsOwnCredential:
@@ -320,10 +384,18 @@ CHAINS = st.lists(st.sampled_from(TARGETS), min_size=1, max_size=20).map(tuple)
 WINDOWS = st.none() | st.dictionaries(st.sampled_from(["alpha", "beta", "gamma", ""]), st.integers(1, 3))
 
 
-@given(POLICIES, CHAINS, WINDOWS, st.data())
+RESTING = st.none() | st.lists(st.sampled_from(TARGETS))
+
+
+@given(POLICIES, CHAINS, WINDOWS, RESTING, st.data())
 def test_any_run_of_failures_ends_within_its_limits(
-    policy: Policy, chain: tuple[Target, ...], windows: dict[str, int] | None, data: st.DataObject
+    policy: Policy,
+    chain: tuple[Target, ...],
+    windows: dict[str, int] | None,
+    resting: list[Target] | None,
+    data: st.DataObject,
 ) -> None:
+    rests = None if resting is None else resting.__contains__
     attempts: list[Attempt] = []
     here, now_ms = chain[0], NOW_MS
     while True:
@@ -331,7 +403,7 @@ def test_any_run_of_failures_ends_within_its_limits(
         failure = data.draw(FAILURES)
         attempts.append(Attempt(len(attempts) + 1, here, label, now_ms * 1000, failure=failure))
         look = None if windows is None else lambda one: windows.get(one.provider)
-        came = next_step(policy, chain, tuple(attempts), failure, now_ms, data.draw(st.floats(0, 1)), look)
+        came = next_step(policy, chain, tuple(attempts), failure, now_ms, data.draw(st.floats(0, 1)), look, rests)
         match came:
             case GiveBack():
                 break

@@ -107,6 +107,77 @@ def test_an_estimate_in_words(make_features: Any, given: dict[str, Any], ratio: 
     assert str(estimate(make_features(**given), Calibration({("anthropic", "claude-sonnet-4-5"): ratio}))) == words
 
 
+SMALL, LARGE = "input-tokens-lt → groq", "input-tokens-gt → openai"
+KEPT: dict[str, tuple[list[str], set[str], dict[str, Any], str | None]] = {
+    "a kept rule needs no test": (["input-tokens-lt = 2000!"], {SMALL}, {"exact_tokens": 9000}, SMALL),
+    "and no count": (["input-tokens-lt = 2000!"], {SMALL}, {"bounds": (1000, 9000)}, SMALL),
+    "one above it that matches": (
+        ["input-tokens-gt = 100 -> openai", "input-tokens-lt = 2000!"],
+        {SMALL},
+        {"exact_tokens": 150},
+        LARGE,
+    ),
+    "one above it that does not": (
+        ["input-tokens-gt = 100 -> openai", "input-tokens-lt = 2000!"],
+        {SMALL},
+        {"exact_tokens": 50},
+        SMALL,
+    ),
+    "one above it may still need a count": (
+        ["input-tokens-gt = 5000 -> openai", "input-tokens-lt = 2000!"],
+        {SMALL},
+        {"bounds": (1000, 9000)},
+        None,
+    ),
+    "the first of two": (
+        ["input-tokens-gt = 100000 -> openai!", "input-tokens-lt = 2000!"],
+        {SMALL, LARGE},
+        {"exact_tokens": 1000},
+        LARGE,
+    ),
+    "a rule that is not sticky keeps nothing": (
+        ["input-tokens-lt = 2000"],
+        {SMALL},
+        {"exact_tokens": 9000},
+        "default → anthropic",
+    ),
+    "nor does one beside a sticky one": (
+        ["input-tokens-lt = 2000", "stream = false!"],
+        {SMALL},
+        {"exact_tokens": 9000},
+        "default → anthropic",
+    ),
+    "nor the default": (["stream = true!"], {"default → anthropic"}, {}, "stream → groq"),
+    "a rule that is gone": (["stream = false!"], {"former → groq"}, {}, "default → anthropic"),
+}
+
+
+@pytest.mark.parametrize(("rules", "kept", "given", "label"), KEPT.values(), ids=KEPT)
+def test_what_has_taken_the_conversation_takes_it_again(
+    make_book: Any, make_features: Any, rules: list[str], kept: set[str], given: dict[str, Any], label: str | None
+) -> None:
+    made = decide(make_book(*rules), make_features(**given), NOTHING_LEARNED, kept)
+    assert (None if made is NEED_TOKENS else made.label) == label
+
+
+@pytest.mark.parametrize(
+    ("rules", "kept", "expected"),
+    [
+        (["stream = true!"], (), ("session", False)),
+        (["stream = true!"], ("stream → groq",), ("session", True)),
+        (["stream = true"], ("stream → groq",), (None, False)),
+        ([], ("default → anthropic",), (None, False)),
+    ],
+    ids=["the first time", "again", "not sticky", "the default"],
+)
+def test_a_decision_says_whether_it_was_kept(
+    make_book: Any, make_features: Any, rules: list[str], kept: tuple[str, ...], expected: tuple[str | None, bool]
+) -> None:
+    made = decide(make_book(*rules), make_features(), NOTHING_LEARNED, kept)
+    assert isinstance(made, Decision)
+    assert (made.sticky, made.kept) == expected
+
+
 FLAGS = st.builds(
     "{} = {}".format,
     st.sampled_from(["stream", "thinking", "tool-use", "has-images"]),
@@ -193,6 +264,60 @@ def test_the_checks_of_a_rule_add_up_to_its_verdict(
     outermost = [check.truth for check in verdict.checks if check.depth == 0]
     whole = False if False in outermost else None if None in outermost else True
     assert verdict.truth is whole
+
+
+STICKY_BOOKS = st.lists(
+    st.builds("{} -> {}{}".format, MATCHES, st.sampled_from(["groq", "openai"]), st.sampled_from(["", "!"])), max_size=6
+)
+
+
+@given(STICKY_BOOKS, REQUESTS)
+def test_without_a_past_stickiness_changes_nothing(
+    make_book: Any, make_features: Any, rules: list[str], request_: dict[str, Any]
+) -> None:
+    features = make_features(**request_)
+    plain = decide(make_book(*(rule.removesuffix("!") for rule in rules)), features, NOTHING_LEARNED)
+    made = decide(make_book(*rules), features, NOTHING_LEARNED, frozenset())
+    assert made is plain or (isinstance(made, Decision) and replace(made, sticky=None) == plain)
+
+
+@given(STICKY_BOOKS, REQUESTS, st.sets(st.integers(0, 6)))
+def test_the_decision_is_the_first_rule_that_matches_or_is_kept(
+    make_book: Any, make_features: Any, rules: list[str], request_: dict[str, Any], places: set[int]
+) -> None:
+    book, features = make_book(*rules), make_features(**request_)
+    kept = {book.labels[place] for place in places if place < len(book.labels)}
+    made = decide(book, features, NOTHING_LEARNED, kept)
+    said = verdicts(book, features, NOTHING_LEARNED)
+    held = [verdict.rule.sticky is not None and verdict.rule.label in kept for verdict in said]
+    answers = [True if one else verdict.truth for verdict, one in zip(said, held, strict=True)]
+    stopped = next((place for place, answer in enumerate(answers) if answer is not False), None)
+    if stopped is not None and answers[stopped] is None:
+        assert made is NEED_TOKENS
+    else:
+        assert isinstance(made, Decision)
+        assert (made.index, made.kept) == (stopped, stopped is not None and held[stopped])
+
+
+@given(STICKY_BOOKS, st.lists(REQUESTS, min_size=2, max_size=8))
+def test_a_conversation_never_goes_below_a_sticky_rule_that_took_it(
+    make_book: Any, make_features: Any, rules: list[str], requests: list[dict[str, Any]]
+) -> None:
+    """So it changes its place at most once for each of them, however its requests hover."""
+    book = make_book(*rules)
+    kept: set[str] = set()
+    lowest, places = len(book.rules), []
+    for request_ in requests:
+        made = decide(book, make_features(**request_ | {"exact_tokens": 3}), NOTHING_LEARNED, kept)
+        assert isinstance(made, Decision)
+        place = len(book.rules) if made.index is None else made.index
+        assert place <= lowest
+        if made.sticky:
+            kept.add(made.label)
+            lowest = place
+        places.append(place)
+    if all(rule.sticky for rule in book.rules):
+        assert places == sorted(places, reverse=True)
 
 
 def test_a_decision_among_ten_rules_takes_microseconds(make_book: Any, make_features: Any) -> None:

@@ -117,6 +117,18 @@ def test_a_name_is_the_label_and_others_give_way_to_it(providers: Any) -> None:
     assert [one.label for one in book.rules] == ["stream → groq", "stream → groq #2", "small → groq"]
 
 
+def test_sticky_rules(providers: Any) -> None:
+    book = load_rulebook((FIXTURES / "good" / "sticky.toml").read_text(), "routing.toml", providers)
+    assert ([rule.sticky for rule in book.rules], book.sticks) == (["session", None], True)
+    assert not load_rulebook('[[rule]]\nmatch.stream = true\nto = "groq"\n', "f", providers).sticks
+
+
+def test_routes_by_model_name_are_never_sticky(providers: Any) -> None:
+    settings = Settings(model_routes=(ModelRoute("claude-", "groq"),))
+    book = load_rulebook("", "f", providers, None, settings)
+    assert ([rule.sticky for rule in book.rules], book.sticks) == ([None], False)
+
+
 FLAGS = st.sampled_from(["stream", "thinking", "tool-use"])
 MATCHES = st.one_of(
     st.builds("{} = {}".format, FLAGS, st.sampled_from(["true", "false"])),
@@ -139,7 +151,7 @@ def test_the_digest_tells_texts_apart(make_book: Any) -> None:
 KEYS = st.sampled_from(
     [
         *("match", "to", "model", "name", "tool-use", "any", "not", "header", "x"),
-        *("fallback", "retries", "timeout-idle-ms", "timeout_idle_ms"),
+        *("fallback", "retries", "timeout-idle-ms", "timeout_idle_ms", "sticky"),
     ]
 )
 VALUES = st.recursive(

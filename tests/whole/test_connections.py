@@ -83,6 +83,39 @@ def test_what_else_is_asked_of_the_proxy_itself(proxy: RunningProxy) -> None:
     assert (answer.status_code, "/health" in answer.text) == (404, True)
 
 
+def said_to(proxy: RunningProxy, request: str, host: str) -> str:
+    """What a plain request with this Host header gets, as of a web page whose name leads to us."""
+    body = messages_body().decode()
+    with socket.create_connection(("127.0.0.1", proxy.port), 10) as plain:
+        plain.settimeout(10)
+        head = f"{request} HTTP/1.1\r\nhost: {host}\r\ncontent-type: text/plain\r\nconnection: close\r\n"
+        plain.sendall(f"{head}content-length: {len(body)}\r\n\r\n{body}".encode())
+        return b"".join(iter(lambda: plain.recv(65536), b"")).decode()
+
+
+@pytest.fixture(scope="module")
+def rebound(shared_proxy: StartProxy) -> RunningProxy:
+    """A proxy that finds itself at rebound.example."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    return shared_proxy(port=port, options=["--connect-to", f"rebound.example:{port}:127.0.0.1:{port}"])
+
+
+@pytest.mark.parametrize("request_line", ["GET /health", "POST /v1/messages", "GET /v1/models"])
+@pytest.mark.parametrize(
+    "host", ["rebound.example", "0.0.0.0", "app.localhost", "localhost.", "127.1", "[::ffff:7f00:1]"]
+)
+def test_a_web_page_whose_name_leads_to_us_is_refused(
+    rebound: RunningProxy, vendor: Vendor, request_line: str, host: str
+) -> None:
+    """Browsers send no sec-fetch headers to such names, and would let the page read the answer."""
+    before = len(vendor.seen)
+    said = said_to(rebound, request_line, f"{host}:{rebound.port}")
+    assert (said.split()[1], "does not forward" in said) == ("403", True)
+    assert len(vendor.seen) == before
+
+
 BASE_URLS = {
     "messages": ("/v1/messages", json.loads(messages_body()), {"x-api-key": "k"}, "api.anthropic.com"),
     "chat": (

@@ -272,6 +272,6 @@ def test_a_provider_that_is_not_there_leaves_a_row(start_proxy: StartProxy) -> N
     with client(proxy) as http:
         answer = post_messages(http, messages_body())
     error = answer.json()["error"]
-    assert (answer.status_code, error["type"], "anthropic" in error["message"]) == (500, "api_error", True)
+    assert (answer.status_code, error["type"], "anthropic" in error["message"]) == (502, "api_error", True)
     (row,) = rows(proxy)
-    assert (row["error_class"], row["status"], row["attempts"], row["cost_total"]) == ("unreachable", 500, 3, None)
+    assert (row["error_class"], row["status"], row["attempts"], row["cost_total"]) == ("unreachable", 502, 3, None)

@@ -26,7 +26,7 @@ SAID = {
     "choices": [{"index": 0, "message": {"role": "assistant", "content": "At last."}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
 }
-SLOW_S = 0.9
+SLOW_S = 1.5
 PROGRAM = """
 import sys
 from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -357,6 +357,68 @@ def test_reading_is_fast_when_there_is_much(tmp_path: Path) -> None:
 
 # Versions
 
+MIGRATIONS = Path(ledger.__file__).parent / "migrations"
+OLD_COLUMNS = [column.name for column in fields(RequestRow) if column.metadata["since"] == 1]
+SWITCHES = "SELECT id, switched_from, cost_switch, switches, switch, switch_cost FROM requests JOIN spend USING (id)"
+
+
+def next_migrations(folder: Path, *texts: str) -> None:
+    """Those that there are, and others after them."""
+    shutil.copytree(MIGRATIONS, folder / "migrations")
+    for number, sql in enumerate(texts, SCHEMA_VERSION + 1):
+        (folder / "migrations" / f"{number:03}.sql").write_text(sql)
+
+
+def version_1(database: Path, *requests: RequestRow) -> None:
+    """A ledger as the first version left it: of its SQL, with its columns, and a view of its own."""
+    with duckdb.connect(str(database), config={"storage_compatibility_version": "v1.0.0"}) as connection:
+        connection.execute((MIGRATIONS / "001.sql").read_text(encoding="utf-8"))
+        connection.execute("CREATE VIEW spend AS SELECT *, 1 AS requests FROM requests")
+        connection.execute("UPDATE schema_version SET version = 1, views = 'of the first version'")
+        marks = ", ".join("?" * len(OLD_COLUMNS))
+        for row in requests:
+            values = [getattr(row, name) for name in OLD_COLUMNS]
+            connection.execute(f"INSERT INTO requests ({', '.join(OLD_COLUMNS)}) VALUES ({marks})", values)
+
+
+def test_a_ledger_of_the_first_version_is_read_as_it_is(tmp_path: Path) -> None:
+    """On a disk that takes no writes, or before a proxy of this version was started."""
+    database, folder = tmp_path / "usage.duckdb", tmp_path / "spool"
+    version_1(database, request(id="old", started_us=1))
+    new = exchange("new", started_us=2, switched_from="groq/llama", cost_switch=Decimal("0.5"))
+    spool_file(folder, [new])
+    before = database.read_bytes()
+    assert found(database, folder, f"{SWITCHES} ORDER BY id DESC") == [
+        ("old", "", 0, 0, "", 0),
+        ("new", "groq/llama", Decimal("0.5"), 1, "groq/llama → anthropic/claude-sonnet-4-5", Decimal("0.5")),
+    ]
+    assert database.read_bytes() == before
+
+
+def test_a_ledger_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    database = tmp_path / "usage.duckdb"
+    old = [request(id=f"old {place}", started_us=place, note="kept") for place in range(3)]
+    version_1(database, *old)
+    new = request(id="new", started_us=9, switched_from="groq/llama", cost_switch=None)
+    assert store(database, [(new, ()), (old[0], ())]) == ["new"]
+    with writing(database) as connection:
+        assert connection.execute("SELECT version FROM schema_version").fetchall() == [(SCHEMA_VERSION,)]
+        rows = connection.execute(f"SELECT {', '.join(columns(RequestRow))} FROM requests ORDER BY started_us")
+        assert [RequestRow(**_named(row)) for row in rows.fetchall()] == [*old, new]
+    assert found(database, tmp_path, "SELECT CAST(sum(switches) AS INTEGER), sum(switch_cost) FROM spend") == [(1, 0)]
+
+
+def _named(row: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip(columns(RequestRow), row, strict=True))
+
+
+def test_the_first_version_does_not_change_any_more(tmp_path: Path) -> None:
+    """Its databases are on people's disks: a column that comes later is a later migration's."""
+    version_1(tmp_path / "usage.duckdb")
+    with duckdb.connect(str(tmp_path / "usage.duckdb")) as connection:
+        made = connection.execute("SELECT name FROM pragma_table_info('requests')").fetchall()
+    assert [name for (name,) in made] == OLD_COLUMNS
+
 
 def test_a_database_without_the_newest_columns_is_read_with_their_defaults(tmp_path: Path) -> None:
     """As a report of a new version finds it on a disk that takes no writes, or before the proxy was started again."""
@@ -381,23 +443,24 @@ def test_migrations_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.Mo
     """Ones that are not there yet: a new column, and one that needs it."""
     database, sql = tmp_path / "usage.duckdb", tmp_path / "sql"
     store(database, [exchange("a")])
-    shutil.copytree(Path(ledger.__file__).parent / "migrations", sql / "migrations")
-    shutil.copytree(Path(ledger.__file__).parent / "views", sql / "views")
-    (sql / "migrations" / "002.sql").write_text("ALTER TABLE attempts ADD COLUMN mood VARCHAR DEFAULT 'good';")
-    (sql / "migrations" / "003.sql").write_text("UPDATE attempts SET mood = mood || '!'; ANALYZE;")
+    next_migrations(
+        sql,
+        "ALTER TABLE attempts ADD COLUMN mood VARCHAR DEFAULT 'good';",
+        "UPDATE attempts SET mood = mood || '!'; ANALYZE;",
+    )
+    shutil.copytree(MIGRATIONS.parent / "views", sql / "views")
     monkeypatch.setattr(ledger, "_HERE", sql)
-    monkeypatch.setattr(ledger, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(ledger, "SCHEMA_VERSION", SCHEMA_VERSION + 2)
     for _ in range(2):
         store(database, [exchange("b")])
-        assert found(database, tmp_path, "SELECT version FROM stored.schema_version") == [3]
+        assert found(database, tmp_path, "SELECT version FROM stored.schema_version") == [SCHEMA_VERSION + 2]
     assert found(database, tmp_path, "SELECT mood FROM stored.attempts ORDER BY ALL") == ["good", "good!"]
 
 
 def test_a_migration_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database, sql = tmp_path / "usage.duckdb", tmp_path / "sql"
     store(database, [exchange("a")])
-    shutil.copytree(Path(ledger.__file__).parent / "migrations", sql / "migrations")
-    (sql / "migrations" / "002.sql").write_text("CREATE TABLE moods (id INTEGER); SELECT * FROM nowhere;")
+    next_migrations(sql, "CREATE TABLE moods (id INTEGER); SELECT * FROM nowhere;")
     monkeypatch.setattr(ledger, "_HERE", sql)
     with pytest.raises(LedgerError, match="nowhere"):
         store(database, [exchange("b")])

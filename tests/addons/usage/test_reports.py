@@ -71,7 +71,11 @@ def test_the_reference_report_adds_up(spent: duckdb.DuckDBPyConnection) -> None:
         "unpriced_requests": 0,
         "estimated_requests": 0,
         "failed_requests": 0,
+        "switches": 0,
+        "known_switch_cost_usd": 0,
+        "unpriced_switches": 0,
         "cost_usd": Decimal("9.09"),
+        "switch_cost_usd": 0,
         "share": 1.0,
     }
 
@@ -142,6 +146,7 @@ def test_every_kind_of_token_is_counted_once() -> None:
         ("agent", "agent", ("codex", ""), ["codex", ""]),
         ("session", "session", ("s1", "s2"), ["s1", "s2"]),
         ("profile", "profile", ("work", "home"), ["work", "home"]),
+        ("switch", "switched_from", ("a/m", "b/m"), [f"{one}/m → anthropic/claude-sonnet-4-5" for one in "ba"]),
     ],
     ids=list(REPORTS),
 )
@@ -153,6 +158,59 @@ def test_each_report_groups_by_its_column(by: str, column: str, values: tuple[An
         found = table(connection, by)
     assert names(found) == expected
     assert sorted(found.values("requests")) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({}, (0, 0, 0, 0), id="no switch"),
+        pytest.param(
+            {"switched_from": "a/m", "cost_switch": Decimal("0.5")},
+            (1, Decimal("0.5"), 0, Decimal("0.5")),
+            id="a switch",
+        ),
+        pytest.param({"switched_from": "a/m", "cost_switch": Decimal(0)}, (1, 0, 0, 0), id="one that cost nothing"),
+        pytest.param({"switched_from": "a/m", "cost_switch": None}, (1, 0, 1, None), id="one of unknown cost"),
+    ],
+)
+def test_what_a_switch_counts_as(given: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    names = ("switches", "known_switch_cost_usd", "unpriced_switches", "switch_cost_usd")
+    with connected([request(cost_total=Decimal(1), **given)]) as connection:
+        found = table(connection, "rule")
+    assert found.total is not None
+    assert tuple(found.values(name)[0] for name in names) == expected
+    assert tuple(found.total[found.columns.index(name)] for name in names) == expected
+    assert found.values("cost_usd") == [1], "what a switch cost is in it already"
+
+
+SWITCHING = (
+    request(rule="a → groq", switched_from="x/m", cost_total=Decimal(1), cost_switch=Decimal("0.9")),
+    request(rule="b → groq", switched_from="y/m", cost_total=Decimal(7), cost_switch=Decimal("0.1")),
+    request(rule="b → groq", switched_from="y/m", provider="", routed_model="", cost_total=Decimal(2)),
+    request(rule="b → groq", cost_total=Decimal(9)),
+)
+
+
+def test_the_report_by_switch_is_about_those_that_switched_the_dearest_switches_first() -> None:
+    with connected(SWITCHING) as connection:
+        found = table(connection, "switch")
+        assert [table(connection, *by).values("requests") for by in (("rule",), ("rule", "switch"))] == [
+            [3, 1],
+            [1, 1, 1],
+        ]
+    assert names(found) == [
+        "x/m → anthropic/claude-sonnet-4-5",
+        "y/m → anthropic/claude-sonnet-4-5",
+        "y/m → passthrough/claude-sonnet-4-5",
+    ]
+    assert [round(share, 2) for share in found.values("share")] == [0.33, 0.33, 0.33]
+    assert "SWITCHES" not in [shown.title for shown in found.shown]
+
+
+def test_filters_and_the_report_by_switch_go_together() -> None:
+    rows = [*SWITCHING, replace(SWITCHING[0], id="other", profile="home")]
+    with connected(rows) as connection:
+        assert table(connection, "switch", profile="home").values("requests") == [1]
 
 
 def test_the_model_asked_for_stands_in_where_none_was_routed_to() -> None:
@@ -232,7 +290,7 @@ def test_no_rows_at_all_are_a_table_of_nothing() -> None:
     with connected() as connection:
         found = table(connection, "day")
         assert (first_us(connection), profiles(connection)) == (None, [])
-    assert (found.rows, found.total) == ((), ("", 0, 0, 0, 0, 0, 0, 0, Decimal(0), 0.0))
+    assert (found.rows, found.total) == ((), ("", *[0] * len(MEASURES), Decimal(0), Decimal(0), 0.0))
 
 
 def test_the_first_request_and_the_profiles_there_are() -> None:
@@ -251,7 +309,9 @@ groups = st.lists(
         counts,
         counts,
         st.decimals(0, 10**6, places=10),
-        *[st.integers(0, 3)] * 3,
+        *[st.integers(0, 3)] * 4,
+        st.decimals(0, 10**6, places=10),
+        st.integers(0, 3),
     ),
     unique_by=lambda row: row[:2],
     max_size=20,
@@ -261,7 +321,7 @@ groups = st.lists(
 @given(groups)
 def test_a_report_holds_every_group_once_and_its_total_is_their_sum(rows: list[tuple[Any, ...]]) -> None:
     found = spend_table(("model", "session"), rows)
-    assert sorted(row[:9] for row in found.rows) == sorted(rows)
+    assert sorted(row[: 2 + len(MEASURES)] for row in found.rows) == sorted(rows)
     assert found.total is not None
     for name in MEASURES:
         assert found.total[found.columns.index(name)] == sum(found.values(name))

@@ -62,6 +62,14 @@ def test_a_line_of_an_older_version_gets_defaults() -> None:
     assert (found.id, found.note, found.usage_source, found.cost_total) == (row.id, "", "none", None)
 
 
+def test_a_line_of_the_first_version_says_of_no_switch() -> None:
+    said = json.loads(encode_line(request(id="x"), (ATTEMPT,)))
+    del said["request"]["switched_from"], said["request"]["cost_switch"]
+    found, attempts = decode_line(json.dumps({**said, "v": 1}).encode())
+    assert (found, attempts) == (request(id="x"), (ATTEMPT,))
+    assert (found.switched_from, found.cost_switch) == ("", 0)
+
+
 def test_a_line_of_a_newer_version_is_read_as_far_as_it_is_known() -> None:
     said = json.loads(encode_line(request(id="x"), (ATTEMPT,)))
     said["v"] += 1

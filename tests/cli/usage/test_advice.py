@@ -83,6 +83,36 @@ def test_no_advice_for_other_reports() -> None:
     assert advice(spend_table(("model",), [group("m")]), Rules("work", RULES)) == ""
 
 
+SWITCHING = (
+    "{} of the cost is for switches within conversations (ringlet-mitm usage --by-switch); "
+    'sticky = "session" on a rule keeps a conversation there'
+)
+
+
+@pytest.mark.parametrize(
+    ("cost", "switches", "said"),
+    [
+        pytest.param("20", "2", "", id="a tenth is no matter"),
+        pytest.param("20", "2.01", SWITCHING.format("$2.01"), id="more is"),
+        pytest.param("0", "0", "", id="nothing cost anything"),
+    ],
+)
+def test_switches_that_cost_much(cost: str, switches: str, said: str) -> None:
+    spent = {"known_cost_usd": Decimal(cost), "known_switch_cost_usd": Decimal(switches)}
+    found = table(group("a → groq", 5, **spent), group("b → groq", 4))
+    assert advice(found, Rules("work", RULES)) == said
+
+
+def test_what_is_not_known_of_switches_is_said_where_nothing_else_says_it() -> None:
+    found = table(group("a → groq", 3, unpriced_requests=1, unpriced_switches=2), group("b → groq"))
+    assert notes(found, Rules("work", ()))[:2] == [
+        "? ≥ the price of 1 request is unknown",
+        "? ≥ what 2 switches cost is unknown",
+    ]
+    found = table(group("a → groq", 3, unpriced_requests=1, unpriced_switches=1), group("b → groq"))
+    assert notes(found, Rules("work", ())) == ["? ≥ the price of 1 request is unknown"]
+
+
 def test_marks_are_explained() -> None:
     found = table(group("a → groq", 3, unpriced_requests=1, estimated_requests=2), group("b → groq", 0))
     assert notes(found, Rules("work", RULES, "rules cannot be read")) == [

@@ -133,7 +133,11 @@ def test_json(reference_home: Home) -> None:
         "unpriced_requests": 0,
         "estimated_requests": 0,
         "failed_requests": 0,
+        "switches": 0,
+        "known_switch_cost_usd": 0,
+        "unpriced_switches": 0,
         "cost_usd": Decimal("0.18"),
+        "switch_cost_usd": 0,
         "share": Decimal("0.732041"),
     }
     assert found["rows"][2] == {"rule": "input-tokens-gt → anthropic", **dict.fromkeys([*MEASURES, *DERIVED], 0)}
@@ -186,9 +190,32 @@ def test_by(home: Home, words: list[str], expected: dict[str, int]) -> None:
     assert counts(*words) == expected
 
 
+def test_by_switch(home: Home) -> None:
+    switched = {"switched_from": "groq/llama", "cost_total": Decimal("0.5"), "cost_switch": Decimal("0.25")}
+    spooled(home, [request(), request(**switched), request(**switched, agent="codex")])
+    assert call("--by-switch").stdout == call("--by", "switch").stdout
+    found = document("--by-switch", "--by", "agent")
+    assert found["by"] == ["switch", "agent"]
+    assert found["total"]["switch_cost_usd"] == Decimal("0.5")
+    assert {row["agent"]: row["switches"] for row in found["rows"]} == {"claude": 1, "codex": 1}
+    assert "SWITCHES  " in call("--by-rule").stdout.splitlines()[2]
+    assert counts("--by-rule", "--by-switch") == {"default → anthropic/groq/llama → anthropic/claude-sonnet-4-5": 2}
+
+
+def test_no_switches(home: Home) -> None:
+    assert call("--by-switch").stdout.startswith("no requests are recorded yet")
+    spooled(home, [request()])
+    assert call("--by-switch", "--profile", "work").stdout == (
+        f"no switches within a conversation of profile 'work', all time (since {FIRST_DAY})\n"
+    )
+    assert call("--by-switch", "--since", "2026-01-01", "--until", "2026-01-31").stdout == (
+        "no switches within a conversation, 2026-01-01 to 2026-01-31\n"
+    )
+
+
 @pytest.mark.parametrize("name", REPORTS)
 def test_every_report_has_its_column_in_text(home: Home, name: str) -> None:
-    spooled(home, [request()])
+    spooled(home, [request(switched_from="groq/llama")])
     assert REPORTS[name].title in call("--by", name).stdout.splitlines()[2]
 
 
