@@ -125,6 +125,9 @@ def _features(exchange: Exchange) -> dict[str, Any]:
         "thinking": features.thinking,
         "images": features.images,
         "max_output_tokens": features.max_output_tokens,
+        "asked_provider": features.provider,
+        "tokens_low": features.token_bounds.low,
+        "tokens_high": features.token_bounds.high,
     }
 
 

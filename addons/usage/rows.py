@@ -95,6 +95,19 @@ class RequestRow:
         since=2,
         default=Decimal(0),
     )
+    asked_provider: str = _column("VARCHAR", "provider whose host the agent asked for", since=2, default="")
+    project: str = _column("VARCHAR", "folder the agent works in, its last part only; '' unknown", since=2, default="")
+    cost_as_asked: Decimal | None = _column(
+        "DECIMAL(18,10)",
+        "USD that the model asked for would have cost at the provider asked for; NULL where that is unknown",
+        since=2,
+        default=None,
+    )
+    tokens_low: int | None = _column("BIGINT", "input o200k_base tokens at least, from its length", since=2, default=None)
+    tokens_high: int | None = _column("BIGINT", "at most", since=2, default=None)
+    origin: str = _column("VARCHAR", "proxy, shadow, or import:AGENT", since=2, default="proxy")
+    arm: str = _column("VARCHAR", "arm of a rule's split that it was sent to, '' else", since=2, default="")
+    shadow_of: str = _column("VARCHAR", "id of the request that it is a copy of, '' else", since=2, default="")
 
     @property
     def usage(self) -> Usage:

@@ -16,12 +16,16 @@ from pathlib import Path
 from soak.running import Extent, any_seed, soak
 from soak.table import lines, passed, printed, stories
 
+# Until then agents still open connections that they have not had before.
+FLAT_FROM_MINUTES = 5
+
 
 def main() -> int:
     """Exit code 0 where all is well."""
     words = _words()
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it tells of connections that were cut, as they should be
-    extent = Extent(seconds=words.minutes * 60, streams=words.streams, seed=words.seed)
+    flat = words.minutes >= FLAT_FROM_MINUTES
+    extent = Extent(seconds=words.minutes * 60, streams=words.streams, seed=words.seed, flat=flat)
     print(
         f"soak: {words.streams} streams for {words.minutes:g} minutes, seed {words.seed}", file=sys.stderr, flush=True
     )

@@ -25,7 +25,7 @@ def test_a_short_soak(tmp_path: Path) -> None:
     result = soaking.soak(tmp_path, SOAK)
     found = lines(result)
     assert passed(found), "\n".join([*stories(result), printed(found)])
-    assert len(result.stories) > 100 and len(result.watch.usage_s) > 0 and result.reloaded > 1
+    assert len(result.stories) > 20 and result.watch.usage_s and result.reloaded
 
 
 @needs_proc
