@@ -68,12 +68,18 @@ def _handler_of(stream: PatientStream) -> ConnectionHandler | None:
 
 
 def _give_up_connecting(handler: ConnectionHandler, stream: PatientStream) -> None:
-    """No TCP, or no TLS: nothing runs on it yet, so nobody else is disturbed."""
+    """No TCP, or no TLS: nothing runs on it yet, so nobody else is disturbed.
+
+    One that has not begun waits for a place, where mitmproxy does not expect to be cancelled; nor does it twice.
+    """
     wanted = (stream.flow.request.host, stream.flow.request.port)
     for connection, found in list(handler.transports.items()):
-        if isinstance(connection, Server) and connection.address == wanted and not connection.timestamp_tls_setup:
-            if found.writer is None and found.handler is not None:
-                found.handler.cancel("no connection in time")
-            else:
-                with suppress(AttributeError, OSError):
-                    found.writer.transport.abort()  # type: ignore[union-attr]
+        if not isinstance(connection, Server) or connection.address != wanted or not connection.timestamp_start:
+            continue
+        if connection.error or connection.timestamp_tls_setup or (found.handler and found.handler.cancelling()):
+            continue
+        if found.writer is None and found.handler is not None:
+            found.handler.cancel("no connection in time")
+        else:
+            with suppress(AttributeError, OSError):
+                found.writer.transport.abort()  # type: ignore[union-attr]

@@ -86,6 +86,7 @@ class PatientStream(NumberedStream):
     def _connected(self) -> layer.CommandGenerator[bool]:
         flow, clock = self.flow, self.clock
         assert clock is not None
+        self.forget_dead()
         self.connecting = True
         connection, problem = yield NewOrSoundConnection(
             (flow.request.host, flow.request.port),

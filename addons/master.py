@@ -52,6 +52,8 @@ from ringlet_mitm.addons.reload import Reload
 from ringlet_mitm.addons.rulings import RulingFiles
 from ringlet_mitm.addons.sessions import Sessions
 from ringlet_mitm.addons.token_counts import TokenCounts
+from ringlet_mitm.addons.trailers import forget_trailers
+from ringlet_mitm.addons.upstream_connections import UpstreamConnections
 from ringlet_mitm.addons.usage.apart import WriterApart
 from ringlet_mitm.addons.usage.spending import SpentApart
 from ringlet_mitm.addons.usage.spool import Spool
@@ -129,6 +131,7 @@ class Proxy:
         preparer = Preparer(self._signer(), self.sessions.recall)
         found = [
             Guard(self.policy),
+            UpstreamConnections(),
             WebSockets(),
             Endpoints(self.live, {"/health": self.health}),
             TokenCounts(intake, preparer),
@@ -199,6 +202,7 @@ class Background:
         """Called once the port is open."""
         proxy = self._proxy
         install(asyncio.get_running_loop(), proxy.setup.detours)
+        forget_trailers()
         install_stream(FlowPort(proxy.admission, proxy.setup.ping_s), ring)
         limits = proxy.budget.keep(lambda: proxy.live.ruling.book.limits)
         self._tasks = [asyncio.create_task(work) for work in (keep_deadlines(), limits)]
@@ -249,7 +253,9 @@ def _options(setup: Setup) -> Options:
 async def _main(setup: Setup) -> None:
     master = setup.make_master(_options(setup))
     master.options.update(connection_strategy="lazy")
-    master.addons.add(*Proxy(setup).addons(annotate=setup.annotate))
+    proxy = Proxy(setup)
+    await asyncio.to_thread(proxy.prices.warm)  # 2 ms; at the very first start half a second
+    master.addons.add(*proxy.addons(annotate=setup.annotate))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, master.shutdown)

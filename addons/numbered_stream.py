@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from mitmproxy.connection import Connection
+from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import DropStream, GetHttpConnection, HttpLayer, HttpStream, SendHttp, _events
 from mitmproxy.proxy.layers.http._events import (
@@ -86,6 +86,18 @@ class NumberedStream(HttpStream):
                 self._parent().streams.pop(self.number, None)
             reply = yield command
 
+    def forget_dead(self) -> None:
+        """mitmproxy keeps every connection that a client's connection has ever led to: 67 KB each, over HTTP/2.
+
+        Only those go that are over, or never came about, and that no stream and nobody in waiting looks at any more.
+        """
+        parent = self._parent()
+        used = {stream.context.server for stream in parent.streams.values()}
+        for one in tuple(parent.connections):
+            if isinstance(one, Server) and _is_dead(one) and one not in used:
+                if one not in parent.waiting_for_establishment:
+                    del parent.connections[one]
+
     def called_off(self) -> layer.CommandGenerator[None]:
         """The provider need not go on."""
         number = self.number or self.stream_id
@@ -108,3 +120,7 @@ class NumberedStream(HttpStream):
         above = self.context.layers[self.context.layers.index(self) - 1]
         assert isinstance(above, HttpLayer)
         return above
+
+
+def _is_dead(server: Server) -> bool:
+    return bool(server.timestamp_end or (server.error and not server.timestamp_tcp_setup))

@@ -81,6 +81,7 @@ class Relay:
         self._bytes_out = 0
         self._frames = WholeFrames() if streamed and self._decoder is None else None
         self._told = False
+        self._unreadable = False
 
     def __call__(self, data: bytes) -> list[bytes]:
         """One piece of the body, b"" at its end; gives what goes to the agent now."""
@@ -91,7 +92,7 @@ class Relay:
         self._bytes_in += len(data)
         if self._unpacker is not None:
             data = self._unpacker.feed(data)
-        self._meter.feed(data if self._decoder is None else self._decoder.feed(data))
+        self._read_along(data)
         out = data if self._frames is None else self._frames.feed(data)
         if self._filter is not None and out:
             out = self._filter.feed(out)
@@ -99,6 +100,15 @@ class Relay:
         if self._meter.ended or self._bytes_in == self._length:
             self._tell(complete=True)
         return [out] if out else []
+
+    def _read_along(self, data: bytes) -> None:
+        if self._unreadable:
+            return
+        try:
+            self._meter.feed(data if self._decoder is None else self._decoder.feed(data))
+        except Exception:  # whatever reading runs into, the agent gets its answer
+            self._unreadable = True
+            logger.exception("an answer could not be read")
 
     def abort(self) -> None:
         """The connection is gone."""
@@ -110,7 +120,7 @@ class Relay:
         None where there is no place for an event, in the middle of a long one or of a packed stream, or in an answer
         that is no stream: then the agent's connection is cut, which it notices as well.
         """
-        if self._frames is None or not self._frames.between or not self._bytes_out:
+        if self._frames is None or not self._frames.between:
             return None
         ended = self._meter.ended
         self.abort()
@@ -122,12 +132,12 @@ class Relay:
         self._meter.finish()
         meter = self._meter
         left = self._frames.flush() if self._frames is not None else b""
-        if left and not is_event(left):
+        if left and self._bytes_out and not is_event(left):
             left = self.broken_off() or left
         if self._filter is not None:
             left = self._filter.feed(left) + self._filter.flush()
         self._bytes_out += len(left)
-        unread = meter.overflowed or (self._decoder is not None and self._decoder.failed)
+        unread = self._unreadable or meter.overflowed or (self._decoder is not None and self._decoder.failed)
         self._tell(complete=bool(meter.ended or meter.stop_reason or meter.error or unread or not self._streamed))
         return [left] if left else []
 

@@ -300,3 +300,27 @@ def test_an_agent_that_was_told_of_no_packing_gets_it_plain() -> None:
     out = [piece for place in range(len(packed)) for piece in relay(packed[place : place + 1])]
     assert b"".join([*out, *relay(b"")]) == stream
     assert all(out) and said[0].complete
+
+
+def test_what_cannot_be_read_passes_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    said: list[Reading] = []
+    relay = Relay(WireFormat.MESSAGES, streamed=True, on_first_byte=lambda: None, on_end=said.append)
+
+    def broken(data: bytes) -> None:
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(relay._meter, "feed", broken)
+    stream = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+    assert b"".join([*relay(stream), *relay(stream), *relay(b"")]) == stream * 2
+    assert caplog.text.count("could not be read") == 1
+    assert len(said) == 1
+
+
+def test_a_stream_that_ends_before_its_first_event_can_still_be_ended() -> None:
+    said: list[Reading] = []
+    relay = Relay(WireFormat.MESSAGES, streamed=True, on_first_byte=lambda: None, on_end=said.append)
+    last = relay.broken_off()
+    assert last is not None and last.startswith(b"event: error")
+    assert not said[0].complete
