@@ -53,6 +53,7 @@ POLICY = {
 }
 MOST_ATTEMPTS = {"once": 2, "for-good": 3, "alone": 2}
 STYLES = ("messages", "chat", "responses", "gemini")
+A_FAULTS = 24  # cells
 THREADS = 40
 
 
@@ -118,13 +119,13 @@ class Cell:
     @property
     def agent(self) -> str:
         """The agent's format."""
-        return STYLES[self.number % len(STYLES)]
+        return STYLES[self._place]
 
     @property
     def main(self) -> Provider:
         """Where the fault is."""
-        shift = 1 + self.number // len(STYLES) % (len(STYLES) - 1) if self.translated else 0
-        style = STYLES[(self.number + shift) % len(STYLES)]
+        shift = 1 + self.number // A_FAULTS % (len(STYLES) - 1) if self.translated else 0
+        style = STYLES[(self._place + shift) % len(STYLES)]
         step = self.fault.step
         steps = (step, ok()) if step and self.how == "once" else (step,) if step else ()
         return Provider(f"cell{self.number}", style, self.alpn, steps)
@@ -133,6 +134,11 @@ class Cell:
     def spare(self) -> Provider:
         """Where all is well, in the same format as where it is not."""
         return SPARES[self.main.style]
+
+    @property
+    def _place(self) -> int:
+        """One further with each fault, or a format would only ever meet the same kind of cells."""
+        return (self.number + self.number // A_FAULTS) % len(STYLES)
 
     @property
     def rule(self) -> str:
@@ -193,6 +199,13 @@ def matrix(shared_proxy: StartProxy) -> Iterator[Matrix]:
             )
             came = {cell.model: answer for cell, answer in zip(CELLS, answers, strict=True)}
         yield Matrix(came, ledger(proxy), vendor, proxy.said)
+
+
+def test_each_format_meets_each_kind_of_cell() -> None:
+    met = {(cell.agent, cell.alpn, cell.stream, cell.translated, cell.how) for cell in CELLS}
+    assert len(met) == len(STYLES) * 24
+    pairs = {(cell.agent, cell.main.style, cell.stream) for cell in CELLS if cell.translated}
+    assert len(pairs) == len(STYLES) * (len(STYLES) - 1) * 2
 
 
 each_cell = pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.model)
