@@ -94,9 +94,8 @@ class NumberedStream(HttpStream):
         parent = self._parent()
         used = {stream.context.server for stream in parent.streams.values()}
         for one in tuple(parent.connections):
-            if isinstance(one, Server) and _is_dead(one) and one not in used:
-                if one not in parent.waiting_for_establishment:
-                    del parent.connections[one]
+            if isinstance(one, Server) and _is_dead(one) and one not in used | parent.waiting_for_establishment:
+                del parent.connections[one]
 
     def called_off(self) -> layer.CommandGenerator[None]:
         """The provider need not go on."""

@@ -103,7 +103,7 @@ class RequestRow:
         since=2,
         default=None,
     )
-    tokens_low: int | None = _column("BIGINT", "input o200k_base tokens at least, from its length", since=2, default=None)
+    tokens_low: int | None = _column("BIGINT", "o200k_base tokens of input at least", since=2, default=None)
     tokens_high: int | None = _column("BIGINT", "at most", since=2, default=None)
     origin: str = _column("VARCHAR", "proxy, shadow, or import:AGENT", since=2, default="proxy")
     arm: str = _column("VARCHAR", "arm of a rule's split that it was sent to, '' else", since=2, default="")
