@@ -92,9 +92,9 @@ class NumberedStream(HttpStream):
         Only those go that are over, or never came about, and that no stream and nobody in waiting looks at any more.
         """
         parent = self._parent()
-        used = {stream.context.server for stream in parent.streams.values()}
+        used = {stream.context.server for stream in parent.streams.values()} | {*parent.waiting_for_establishment}
         for one in tuple(parent.connections):
-            if isinstance(one, Server) and _is_dead(one) and one not in used | parent.waiting_for_establishment:
+            if isinstance(one, Server) and _is_dead(one) and one not in used:
                 del parent.connections[one]
 
     def called_off(self) -> layer.CommandGenerator[None]:
