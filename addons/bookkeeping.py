@@ -8,10 +8,20 @@ from typing import Any
 from ringlet_mitm.addons.conversations import Answered, Conversations
 from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow
+from ringlet_mitm.addons.wire.stops import stop_of
 from ringlet_mitm.rules.failures import course_of
 from ringlet_mitm.rules.peek import RequestFeatures, Unreadable
 from ringlet_mitm.rules.pricelist import PriceBook
-from ringlet_mitm.rules.pricing import TOKEN_KINDS, PriceCard, Usage, cost, switch_cost
+from ringlet_mitm.rules.pricing import (
+    TOKEN_KINDS,
+    Cost,
+    PriceCard,
+    Usage,
+    cost,
+    cost_as_asked,
+    cost_uncached,
+    switch_cost,
+)
 from ringlet_mitm.rules.reliability import Attempt
 
 # Nobody counted: bytes of request text a token, as measured over the captures of five agents.
@@ -22,11 +32,15 @@ SKIPPED_SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class Bookkeeper:
-    """Makes rows for one profile with one price book; `conversations` tell who answered one before."""
+    """Makes rows for one profile with one price book; `conversations` tell who answered one before.
+
+    Where `keeps_projects` is False, rows do not say what folder the agent works in.
+    """
 
     profile: str
     prices: PriceBook
     conversations: Conversations = field(default_factory=Conversations)
+    keeps_projects: bool = True
 
     def rows(self, exchange: Exchange, now_us: int) -> tuple[RequestRow, tuple[AttemptRow, ...]]:
         """The request's row and one for each attempt; `now_us` is when it ended."""
@@ -52,9 +66,11 @@ class Bookkeeper:
             asked_host=request.host,
             path=request.path.partition("?")[0],
             rule=turn.decision.label if turn else "",
+            arm=turn.decision.arm if turn else "",
             provider=target.provider if target else "",
             routed_model=target.model if target else "",
             answered_model=reading.model if reading else "",
+            stop_reason=_stop(exchange),
             counted_tokens=counted,
             calibration=exchange.calibration,
             estimated_input_tokens=None if counted is None else round(counted * exchange.calibration),
@@ -64,34 +80,45 @@ class Bookkeeper:
             cost_cache_write=bill.cache_write,
             cost_output=bill.output,
             cost_total=bill.total,
+            cost_uncached=cost_uncached(usage, card),
             price_source=card.source if card else "",
             status=exchange.status,
             error_class=exchange.failure.kind if exchange.failure else "",
             attempts=len(exchange.attempts),
             request_bytes=len(request.body),
             response_bytes=reading.bytes_out if reading else 0,
+            decision_ratio=turn.decision.ratio if turn else None,
             decision_us=exchange.decision_us,
             losses=_losses(exchange),
             note=_note(exchange),
-            **({} if source == "none" else self._switch(exchange, usage, card, now_us)),
-            **_features(exchange),
+            **({} if source == "none" else self._compared(exchange, usage, card, bill, now_us)),
+            **_features(exchange, self.keeps_projects),
             **{kind: getattr(usage, kind) for kind in TOKEN_KINDS},
         )
 
-    def _switch(self, exchange: Exchange, usage: Usage, card: PriceCard | None, now_us: int) -> dict[str, Any]:
-        """Who answered the conversation before this one, if it was another, and what leaving it cost.
+    def _compared(
+        self, exchange: Exchange, usage: Usage, card: PriceCard | None, bill: Cost, now_us: int
+    ) -> dict[str, Any]:
+        """Who answered the conversation before this one, if it was another, and what leaving it cost; what the model
+        that was asked for would have cost.
 
-        Remembers that this one has.
+        Remembers that this one has answered.
         """
         target, turn = exchange.target, exchange.turn
         if target is None or turn is None or isinstance(turn.peek, Unreadable):
             return {}
+        features = turn.peek.features
         now = Answered(target.provider, target.model, usage.total_input, now_us)
         before = self.conversations.answered(turn.peek, now)
-        if before is None or before.name == now.name:
-            return {}
-        cached = before.cached_at(exchange.started_us)
-        return {"switched_from": before.name, "cost_switch": switch_cost(usage, card, cached)}
+        cached = before.cached_at(exchange.started_us) if before else 0
+        if before and before.name != now.name:
+            switch = {"switched_from": before.name, "cost_switch": switch_cost(usage, card, cached)}
+        elif (target.provider, target.model) == (features.provider, features.model):
+            return {"cost_as_asked": bill.total}
+        else:
+            switch = {}
+        asked = self.prices.card(features.provider, features.model) if features.provider else None
+        return {**switch, "cost_as_asked": cost_as_asked(usage, asked, cached)}
 
 
 def _note(exchange: Exchange) -> str:
@@ -104,12 +131,18 @@ def _note(exchange: Exchange) -> str:
     return "; ".join(filter(None, (exchange.note, shown)))
 
 
+def _stop(exchange: Exchange) -> str:
+    """Why the answer ended, by our own words, in which providers can be compared."""
+    said, target = exchange.reading.stop_reason if exchange.reading else "", exchange.target
+    return stop_of(said, target.format, calls=False) if said and target else ""
+
+
 def _losses(exchange: Exchange) -> str:
     asked = exchange.outbound.losses if exchange.outbound else ()
     return ", ".join(dict.fromkeys(loss.what for loss in (*asked, *exchange.answer_losses)))
 
 
-def _features(exchange: Exchange) -> dict[str, Any]:
+def _features(exchange: Exchange, keeps_projects: bool) -> dict[str, Any]:
     if exchange.turn is None or isinstance(exchange.turn.peek, Unreadable):
         return {}
     features: RequestFeatures = exchange.turn.peek.features
@@ -126,6 +159,7 @@ def _features(exchange: Exchange) -> dict[str, Any]:
         "images": features.images,
         "max_output_tokens": features.max_output_tokens,
         "asked_provider": features.provider,
+        "project": features.project if keeps_projects else "",
         "tokens_low": features.token_bounds.low,
         "tokens_high": features.token_bounds.high,
     }

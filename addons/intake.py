@@ -80,7 +80,7 @@ class Intake:
         seen = peek(request, ruling.registry.by_host)
         if isinstance(seen, Unreadable):
             exchange.note = f"not read: {seen.why}"
-            decision = decide_unreadable(ruling.book)
+            decision = decide_unreadable(ruling.book, exchange.id)
         else:
             decision = await self._decide(exchange, seen, ruling.book)
             if part and decision.sticky:
@@ -101,7 +101,14 @@ class Intake:
         turn, ruling = exchange.turn, self._live.ruling
         assert turn is not None and limit.to is not None
         decision = replace(
-            turn.decision, label=limit.label, index=limit.index, route=limit.to, policy=limit.policy, kept=False
+            turn.decision,
+            label=limit.label,
+            index=limit.index,
+            route=limit.to,
+            policy=limit.policy,
+            kept=False,
+            arm="",
+            shadow=None,
         )
         features = None if isinstance(turn.peek, Unreadable) else turn.peek.features
         lineup = self._lineups.of(ruling, limit.to, turn.request, features)
@@ -129,17 +136,19 @@ class Intake:
         known = self._counter.at_once(survey) if book.counts_tokens else survey.exact
         if known is not None:
             features = replace(features, exact_tokens=known)
-        decision = self._decided(features, book)
+        decision = self._decided(exchange, features, book)
         if decision is NEED_TOKENS:
             known = await self._counter.count(survey)
-            decision = self._decided(replace(features, exact_tokens=known), book)
+            decision = self._decided(exchange, replace(features, exact_tokens=known), book)
         assert isinstance(decision, Decision)
         exchange.counted_tokens = known
         return decision
 
-    def _decided(self, features: RequestFeatures, book: RuleBook) -> Decision | Literal[Need.TOKENS]:
+    def _decided(
+        self, exchange: Exchange, features: RequestFeatures, book: RuleBook
+    ) -> Decision | Literal[Need.TOKENS]:
         kept = self._conversations.kept(features) if book.sticks else ()
-        return decide(book, features, self._live.calibration, kept)
+        return decide(book, features, self._live.calibration, kept, exchange.id)
 
 
 async def _decoded(raw: bytes, encoding: str) -> bytes | None:

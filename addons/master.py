@@ -27,6 +27,8 @@ from ringlet_mitm.addons.breakers import Breakers
 from ringlet_mitm.addons.budget import Budget
 from ringlet_mitm.addons.connect_to import Detour, install
 from ringlet_mitm.addons.conversations import Conversations
+from ringlet_mitm.addons.copies import LateCourier
+from ringlet_mitm.addons.copy_budget import CopyBudget
 from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.formats import complaints, configured
 from ringlet_mitm.addons.credentials.logins.exchanges import exchanges
@@ -34,6 +36,7 @@ from ringlet_mitm.addons.credentials.logins.late_client import LateClient
 from ringlet_mitm.addons.credentials.signing import Signer
 from ringlet_mitm.addons.credentials.store import store_of
 from ringlet_mitm.addons.credentials.vault import Vault
+from ringlet_mitm.addons.dashboard.apart import AnswersApart
 from ringlet_mitm.addons.deadlines import keep_deadlines, ring
 from ringlet_mitm.addons.dispatch import Dispatch
 from ringlet_mitm.addons.elsewhere import Elsewhere
@@ -45,12 +48,18 @@ from ringlet_mitm.addons.http_stream import install as install_stream
 from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.lean import LeanMaster
 from ringlet_mitm.addons.live import Live, Ruling
+from ringlet_mitm.addons.metrics import Now
+from ringlet_mitm.addons.observing import Observing
+from ringlet_mitm.addons.pages import Pages
 from ringlet_mitm.addons.preparing import Preparer
 from ringlet_mitm.addons.price_cache import price_book, refresh
 from ringlet_mitm.addons.recorder import Recorder, Sink
 from ringlet_mitm.addons.reload import Reload
 from ringlet_mitm.addons.rulings import RulingFiles
 from ringlet_mitm.addons.sessions import Sessions
+from ringlet_mitm.addons.shadow import Shadow
+from ringlet_mitm.addons.telemetry import collected_for
+from ringlet_mitm.addons.tidying import Tidying
 from ringlet_mitm.addons.token_counts import TokenCounts
 from ringlet_mitm.addons.trailers import forget_trailers
 from ringlet_mitm.addons.upstream_connections import UpstreamConnections
@@ -106,21 +115,27 @@ class Proxy:
         home, profile = setup.home, setup.profile
         self.files = files = RulingFiles(home, profile, setup.environ)
         self.live = Live(files.load(), Calibration())
+        settings = self.live.ruling.settings
         self.prices = price_book(home, self.live.ruling.registry)
         self.spool = Spool(home.spool_dir, profile.name)
-        self.writer = WriterApart(self.spool, home.database, on_calibration=self._calibrated)
+        self.writer = WriterApart(self.spool, home.database, self._calibrated, settings.ledger)
         self.counter = Counter()
         self.sessions = Sessions()
         self.conversations = Conversations()
         self.policy = HostPolicy.of(presets(), profile.intercept)
-        bookkeeper = Bookkeeper(profile.name, self.prices, self.conversations)
-        self.budget = Budget(
-            profile.name, Elsewhere(SpentApart(home.database, home.spool_dir, profile.name).read), time.time
-        )
-        sinks = [self.spool.append, self.budget.record, *setup.sinks]
+        keeps = profile.capture != "none"
+        bookkeeper = Bookkeeper(profile.name, self.prices, self.conversations, keeps_projects=keeps)
+        spent = SpentApart(home.database, home.spool_dir, profile.name, settings.ledger)
+        self.budget = Budget(profile.name, Elsewhere(spent.read), time.time)
+        collected = collected_for(profile.name, settings.telemetry, setup.environ)
+        self.observing = Observing(profile.name, self._moment, collected)
+        sinks = [self.spool.append, self.budget.record, self.observing.record, *setup.sinks]
         self.recorder = Recorder(bookkeeper, sinks, keeps_bodies=setup.annotate)
         self.vault = Vault(setup.environ, store_of(home, setup.environ))
         self.admission = Admission(self.live, Breakers(_now_ms), self.budget)
+        courier = LateCourier(setup.detours, setup.upstream_ca)
+        self.preparer = Preparer(self._signer(), self.sessions.recall)
+        self.shadow = Shadow(self.admission, bookkeeper, courier, CopyBudget(spent.read), sinks, self.preparer)
         self.windows = Windows(self.prices, lambda: own_models(home))
         self.started = time.monotonic()
         self.reload = Reload(self.live, self._reloaded, files.watched)
@@ -128,15 +143,19 @@ class Proxy:
     def addons(self, *, annotate: bool) -> list[Any]:
         """In the order in which their hooks run; comments cost time, so they are only for where somebody sees them."""
         intake = Intake(self.live, self.counter, self._decrypted, self.conversations)
-        preparer = Preparer(self._signer(), self.sessions.recall)
+        preparer = self.preparer
+        home, shared = self.setup.home, self.live.ruling.settings.ledger
         found = [
             Guard(self.policy),
             UpstreamConnections(),
             WebSockets(),
+            self.observing,
+            Pages(AnswersApart(home.database, home.spool_dir, home.snapshots_dir, shared=shared)),
             Endpoints(self.live, {"/health": self.health}),
             TokenCounts(intake, preparer),
             Dispatch(self.live, intake, preparer, self.admission, self.windows, self.setup.ping_s),
             Answer(self.recorder.record, self.sessions, self.admission.answers),
+            self.shadow,
             self.recorder,
             self.reload,
             Background(self),
@@ -155,7 +174,13 @@ class Proxy:
             "uptime_s": round(time.monotonic() - self.started),
             "in_flight": len(PatientStream.in_flight),
             **self.admission.report(),
+            "shadow": self.shadow.report(),
         }
+
+    def _moment(self) -> Now:
+        """What `GET /metrics` says beside what was counted."""
+        lines, resting = self.admission.lanes.report(), self.admission.breakers.report()
+        return Now(len(PatientStream.in_flight), lines, resting, self.spool.unsaved, self.spool.dropped)
 
     def warm(self) -> None:
         """Load what the first request would wait for."""
@@ -205,7 +230,8 @@ class Background:
         forget_trailers()
         install_stream(FlowPort(proxy.admission, proxy.setup.ping_s), ring)
         limits = proxy.budget.keep(lambda: proxy.live.ruling.book.limits)
-        self._tasks = [asyncio.create_task(work) for work in (keep_deadlines(), limits)]
+        tidying = Tidying(lambda: proxy.recorder.recorded, lambda: len(PatientStream.in_flight)).keep()
+        self._tasks = [asyncio.create_task(work) for work in (keep_deadlines(), limits, tidying)]
         proxy.writer.start()
         threading.Thread(target=proxy.warm, name="warming up", daemon=True).start()
         if proxy.setup.announce:

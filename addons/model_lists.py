@@ -34,7 +34,7 @@ def routed_models(ruling: Ruling) -> list[tuple[str, str]]:
 
 
 def _routes(ruling: Ruling) -> Iterator[Route]:
-    waiting = [*(rule.route for rule in ruling.book.rules), ruling.book.default.route]
+    waiting = [route for one in ruling.book.every for route in one.ways]
     while waiting:
         route = waiting.pop(0)
         yield route

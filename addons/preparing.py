@@ -23,14 +23,14 @@ class Preparer:
         self._signer = signer
         self._recall = recall
 
-    async def ready(self, turn: Turn, target: Target) -> tuple[Outbound, str]:
-        """The signed request, and the label of the key in it; a long one is translated in a thread."""
+    async def ready(self, turn: Turn, target: Target, apart_bytes: int = APART_BYTES) -> tuple[Outbound, str]:
+        """The signed request, and the label of the key in it; one that is longer is translated in a thread."""
         if target.as_asked and not turn.request.direct:
-            return await self._prepared(turn, target, replace_credentials=False), "agent"
+            return await self._prepared(turn, target, apart_bytes, replace_credentials=False), "agent"
         secret = await self._signer.key(target)
         if target.as_asked and secret is None:
-            return await self._prepared(turn, target, replace_credentials=False), "agent"
-        outbound = await self._prepared(turn, target, replace_credentials=True)
+            return await self._prepared(turn, target, apart_bytes, replace_credentials=False), "agent"
+        outbound = await self._prepared(turn, target, apart_bytes, replace_credentials=True)
         return await self._signer.signed(outbound, target, secret)
 
     def renews(self, target: Target) -> bool:
@@ -46,8 +46,8 @@ class Preparer:
         refused = here.failure is not None and here.failure.status == 401
         return refused and sum(one.target == here.target for one in attempts) == 1 and self.renews(here.target)
 
-    async def _prepared(self, turn: Turn, target: Target, *, replace_credentials: bool) -> Outbound:
+    async def _prepared(self, turn: Turn, target: Target, apart_bytes: int, *, replace_credentials: bool) -> Outbound:
         make = partial(prepare, turn, target, replace_credentials=replace_credentials, recall=self._recall)
-        if len(turn.request.body) > APART_BYTES and needs_translation(turn, target):
+        if len(turn.request.body) > apart_bytes and needs_translation(turn, target):
             return await asyncio.to_thread(make)
         return make()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
+from mitmproxy import http
 
 from ringlet_mitm.addons.connect_to import Detour
 from ringlet_mitm.addons.credentials.logins.vendor_client import Detours
 from ringlet_mitm.addons.outbound import Outbound
+from ringlet_mitm.addons.rewriting import apply
 from ringlet_mitm.rules.failures import Failure, FailureKind, ProviderError
 from ringlet_mitm.rules.redaction import masked
 from ringlet_mitm.rules.reliability import Timeouts
@@ -36,15 +38,29 @@ class Http:
 
 def sent(client: httpx.Client, outbound: Outbound, timeouts: Timeouts) -> httpx.Response | Failure:
     """The whole answer, whatever its status; a failure where there was none."""
-    url = httpx.URL(
-        scheme=outbound.scheme, host=outbound.host, port=outbound.port, raw_path=outbound.path.encode("ascii")
-    )
-    limits = _limits(timeouts)
-    request = client.build_request(
-        outbound.method, url, headers=list(outbound.headers), content=outbound.body, timeout=limits
-    )
+    return _asked(client, outbound, list(outbound.headers), _limits(timeouts), stream=False)
+
+
+def begun(client: httpx.Client, outbound: Outbound, timeouts: Timeouts) -> httpx.Response | Failure:
+    """The head of an answer to an agent's request, whose body is still to be read; the caller closes it.
+
+    The headers are those that the proxy would send.
+    """
+    request = http.Request.make(outbound.method, "https://localhost/")
+    apply(request, replace(outbound, plain=True), outbound.body)
+    silent = max(timeouts.first_byte_ms, timeouts.idle_ms) / 1000 or None
+    limits = httpx.Timeout(silent, connect=_limits(timeouts).connect)
+    return _asked(client, outbound, list(request.headers.fields), limits, stream=True)
+
+
+def _asked(
+    client: httpx.Client, outbound: Outbound, headers: list[tuple[bytes, bytes]], limits: httpx.Timeout, *, stream: bool
+) -> httpx.Response | Failure:
+    path = outbound.path.encode("utf-8", "surrogateescape")
+    url = httpx.URL(scheme=outbound.scheme, host=outbound.host, port=outbound.port, raw_path=path)
+    request = client.build_request(outbound.method, url, headers=headers, content=outbound.body, timeout=limits)
     try:
-        return client.send(request)
+        return client.send(request, stream=stream)
     except httpx.ConnectTimeout:
         return _unheard(FailureKind.TIMED_OUT, f"could not be reached within {limits.connect:g} s")
     except httpx.TimeoutException:

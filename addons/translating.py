@@ -39,6 +39,11 @@ class TranslatingRelay:
         """What it translates with."""
         return self._stream
 
+    @property
+    def bytes_out(self) -> int:
+        """What has gone to the agent so far."""
+        return self._bytes_out
+
     def __call__(self, data: bytes) -> list[bytes]:
         """One piece of the body, b"" at its end; gives what goes to the agent now."""
         if not self._begun:

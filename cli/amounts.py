@@ -26,6 +26,8 @@ def compact(count: int) -> str:
 
 def usd(amount: Decimal) -> str:
     """Dollars and cents; below a cent as many places as it takes to see it."""
+    if amount < 0:
+        return f"-{usd(-amount)}"
     if amount == 0 or amount >= CENT:
         return f"${amount:,.2f}"
     return f"${amount:.4f}" if amount >= LEAST_SHOWN else f"<${LEAST_SHOWN}"
@@ -48,3 +50,18 @@ def span(seconds: float) -> str:
             rest = left % size // smaller
             return f"{left // size} {unit} {rest} {next_unit}" if rest else f"{left // size} {unit}"
     return f"{left} s"
+
+
+def milliseconds(ms: float) -> str:
+    """A short time in three digits or so: 0.42 ms, 820 ms, 2.4 s, 3 min 20 s."""
+    if ms < 10:
+        return f"{ms:.2g} ms"
+    if ms < 999.5:
+        return f"{ms:.0f} ms"
+    return f"{ms / 1000:.1f} s" if ms < 59_950 else span(ms / 1000)
+
+
+def data_size(count: int) -> str:
+    """Bytes in two or three digits and a unit of a thousand, like 3.4 MB."""
+    text = compact(count)
+    return f"{text[:-1]} {text[-1].replace('K', 'k').replace('B', 'G')}B" if count >= 1000 else f"{text} B"

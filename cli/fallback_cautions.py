@@ -1,4 +1,7 @@
-"""Fallbacks that cannot help: nobody can ask their provider, or it has no key here. Cautions, since keys come later."""
+"""Fallbacks and shadows that cannot help: nobody can ask their provider, or it has no key here.
+
+Cautions, since keys come later.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.providers import ProviderSpec
 from ringlet_mitm.rules.routes import Route
-from ringlet_mitm.rules.rulebook import RuleBook
+from ringlet_mitm.rules.rulebook import Default, Rule, RuleBook
 from ringlet_mitm.rules.settings import Settings
 
 
@@ -18,10 +21,15 @@ def of_rules(book: RuleBook, setting: Setting) -> list[str]:
     """Those that the rules of a routing file name, and the profile's own."""
     found: list[str] = []
     for rule in book.rules:
-        found += _each(rule.fallback or (), f"{rule.file}:{rule.line}", setting)
-    found += _each(book.default.fallback or (), f"{book.default_file}:{book.default_line}", setting)
+        found += _of_one(rule, f"{rule.file}:{rule.line}", setting)
+    found += _of_one(book.default, f"{book.default_file}:{book.default_line}", setting)
     own = setting.installation.usual_for(setting.profile).fallback
     return found + list(_each(own, str(setting.home.profile_file(setting.profile.name)), setting))
+
+
+def _of_one(one: Rule | Default, place: str, setting: Setting) -> Iterator[str]:
+    yield from _each(one.fallback or (), place, setting)
+    yield from _each(filter(None, (one.shadow,)), place, setting, "a shadow that gets no copies")
 
 
 def of_settings(settings: Settings, setting: Setting) -> list[str]:
@@ -44,7 +52,9 @@ def _by_model(settings: Settings, setting: Setting) -> Iterator[Route]:
                 yield Route(named.provider_id)
 
 
-def _each(routes: Iterable[Route], place: str, setting: Setting) -> Iterator[str]:
+def _each(
+    routes: Iterable[Route], place: str, setting: Setting, what: str = "a fallback that cannot help"
+) -> Iterator[str]:
     for provider in dict.fromkeys(route.provider for route in routes):
         if provider is None:
             continue
@@ -53,7 +63,7 @@ def _each(routes: Iterable[Route], place: str, setting: Setting) -> Iterator[str
         except ConfigError as error:
             why = str(error)
         if why:
-            yield f"{place}: a fallback that cannot help: {why}"
+            yield f"{place}: {what}: {why}"
 
 
 def _without_key(spec: ProviderSpec, setting: Setting) -> str:

@@ -27,6 +27,7 @@ COMMANDS: dict[str, Entry] = {
     "providers": Entry("ringlet_mitm.cli.providers", "List, show, test and find providers, and store their keys."),
     "models": Entry("ringlet_mitm.cli.models", "List and show models and prices, add your own, fetch newer prices."),
     "usage": Entry("ringlet_mitm.cli.usage.commands", "Report requests, tokens and cost."),
+    "dashboard": Entry("ringlet_mitm.cli.dashboard", "Show in a browser where the money goes."),
     "demo": Entry("ringlet_mitm.cli.demo.command", "Show the main job on this machine, without an account or a key."),
 }
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Any
 
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.limit_words import limit_words
+from ringlet_mitm.rules.limits import LimitKind, amount_words
 from ringlet_mitm.rules.providers import ProviderRegistry
 from ringlet_mitm.rules.reachability import warnings
-from ringlet_mitm.rules.rulebook import RuleBook
+from ringlet_mitm.rules.rulebook import Default, Rule, RuleBook
 from ringlet_mitm.rules.settings import Reliability, Settings
+from ringlet_mitm.rules.shadowing import Shadowing
+from ringlet_mitm.rules.splits import share_words, shares
+
+Listed = dict[str, Any]
 
 
 def report(book: RuleBook, *, there: bool = True) -> list[str]:
@@ -19,8 +25,7 @@ def report(book: RuleBook, *, there: bool = True) -> list[str]:
     lines += [f"{book.file}:{line}: limit: {said}" for line, said in limit_words(book.limits)]
     own, routes = book.counted
     if there:
-        sticky = sum(rule.sticky is not None for rule in book.rules)
-        which = f" ({sticky} sticky)" if sticky else ""
+        which = _which(book)
         also = f" and {_several(routes, 'model route')}" if routes else ""
         said = f"OK, {_several(own, 'rule')}{which}{also}, {goes(book)}"
     else:
@@ -65,27 +70,47 @@ def provider_cautions(settings: Settings, providers: ProviderRegistry) -> list[s
 
 
 def limits(book: RuleBook) -> list[str]:
-    """The limits, below the rules of `rules list`."""
+    """The limits, below the rules of `rules list`, and what copies may cost."""
     found = [f"  {said}" for _, said in limit_words(book.limits)]
-    return ["", "Limits:", *found] if found else []
+    copies = [f"  {_copies(book.shadowing)}"] if any(one.shadow for one in book.every) else []
+    return [*(["", "Limits:", *found] if found else []), *(["", "Copies:", *copies] if copies else [])]
+
+
+def _copies(said: Shadowing) -> str:
+    """`up to $1.00 a day, of 25 % of the conversations, none of more than 50,000 input tokens`."""
+    share = "" if said.share >= 100 else f", of {said.share:g} % of the conversations"
+    most = "" if said.max_tokens is None else f", none of more than {said.max_tokens:,} input tokens"
+    return f"up to {amount_words(LimitKind.USD_PER_DAY, said.usd_per_day)} a day{share}{most}"
+
+
+def _which(book: RuleBook) -> str:
+    """How many of the rules do more than to lead somewhere; the default counts where it does."""
+    counts = {
+        "sticky": sum(rule.sticky is not None for rule in book.rules),
+        "split": sum(bool(one.arms) for one in book.every),
+        "with a shadow": sum(one.shadow is not None for one in book.every),
+    }
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f" ({said})" if said else ""
 
 
 def goes(book: RuleBook) -> str:
     """Where what no rule takes goes."""
     rest = "everything" if not book.rules else "everything else"
+    if book.default.arms:
+        return f"{rest} is split: {share_words(shares(book.default.arms))}"
     route = book.default.route
     model = f", model {route.model}" if route.model else ""
     return f"{rest} goes {f'to {route.provider}' if route.provider else 'where the agent sent it'}{model}"
 
 
-def rows(book: RuleBook) -> list[dict[str, str | int | None]]:
+def rows(book: RuleBook) -> list[Listed]:
     """The rules in their order and the default, as `rules list` shows them."""
-    found: list[dict[str, str | int | None]] = [
+    found: list[Listed] = [
         {
             "rule": rule.index + 1,
             "label": rule.label,
-            "provider": rule.route.provider,
-            "model": rule.route.model,
+            **_way(rule),
             "sticky": rule.sticky,
             "file": rule.file,
             "line": rule.line,
@@ -98,8 +123,7 @@ def rows(book: RuleBook) -> list[dict[str, str | int | None]]:
         {
             "rule": None,
             "label": default.label,
-            "provider": default.route.provider,
-            "model": default.route.model,
+            **_way(default),
             "sticky": None,
             "file": book.default_file or None,
             "line": book.default_line,
@@ -107,11 +131,23 @@ def rows(book: RuleBook) -> list[dict[str, str | int | None]]:
     ]
 
 
-def cells(row: dict[str, str | int | None]) -> tuple[str, ...]:
+def _way(one: Rule | Default) -> Listed:
+    """Where it leads: a provider and a model, or the part of each arm; and where copies go."""
+    return {
+        "provider": None if one.arms else one.route.provider,
+        "model": None if one.arms else one.route.model,
+        "split": shares(one.arms) or None,
+        "shadow": str(one.shadow) if one.shadow else None,
+    }
+
+
+def cells(row: Listed) -> tuple[str, ...]:
     """A row for people."""
     place = f"{PurePath(str(row['file'])).name}:{row['line']}" if row["file"] else "-"
-    label = f"{row['label']} (sticky)" if row["sticky"] else str(row["label"])
-    return str(row["rule"] or "-"), label, str(row["model"] or "as asked"), place
+    also = (row["sticky"] and "sticky", row["shadow"] and f"copies to {row['shadow']}")
+    said = ", ".join(str(word) for word in also if word)
+    label = f"{row['label']} ({said})" if said else str(row["label"])
+    return str(row["rule"] or "-"), label, share_words(row["split"] or {}) or str(row["model"] or "as asked"), place
 
 
 def _several(number: int, word: str) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -166,6 +166,51 @@ def conditions(as_json: bool, markdown: bool) -> None:
         click.echo(
             "\nAll conditions of a rule have to hold; the first rule that matches wins; snake_case is understood too."
         )
+
+
+SINCE = click.option("--since", metavar="TIME", help="From then on: a day, 2026-11-21T14:30 or 7d (ago); else 30d.")
+UNTIL = click.option("--until", metavar="TIME", help="Up to then; a day counts to its end.")
+DATABASE = click.option("--db", "database", type=click.Path(path_type=Path), help="Another database than this home's.")
+
+
+@command.command("backtest")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--against", type=click.Path(path_type=Path), help="Other rules to compare with, not what happened.")
+@profile_option
+@SINCE
+@UNTIL
+@click.option("--moved", is_flag=True, help="List every request that would have gone elsewhere.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: money exact, what is unknown null.")
+@DATABASE
+def backtest_(**given: Any) -> None:
+    """Tell what other rules would have cost, by the requests that were recorded.
+
+    FILE is a routing.toml. Each recorded request is decided anew and priced where it would have gone, prompt caches
+    included; what cannot be known is said. Nothing is sent, and nothing of the quality of answers is known.
+    """
+    from ringlet_mitm.cli.backtest import backtest
+
+    backtest(**given)
+
+
+@command.command("suggest")
+@profile_option
+@click.option(
+    "--to", multiple=True, metavar="PROVIDER[/MODEL]", help="Where to go to; else a place that the rules name."
+)
+@SINCE
+@UNTIL
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: money exact, what is unknown null.")
+@DATABASE
+def suggest_(**given: Any) -> None:
+    """Suggest rules that would have saved money, by the requests that were recorded.
+
+    Looks for a threshold below which requests that no rule takes could go to a cheaper place, and prints the rule with
+    its backtest. How good the answers are is not measured.
+    """
+    from ringlet_mitm.cli.suggest import suggestions
+
+    suggestions(**given)
 
 
 def explained(request: AgentRequest, book: RuleBook, setting: Setting, calibration: Calibration) -> Explanation:

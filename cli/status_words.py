@@ -71,6 +71,21 @@ def remarks_of(health: Health) -> str:
     return ", ".join(text for text, count in found.items() if count)
 
 
+def resting_of(health: Health) -> list[str]:
+    """A line for each provider, key or model that rests."""
+    return _aligned([_resting(one) for one in _at_rest(health)])
+
+
+def queues_of(health: Health) -> list[str]:
+    """A line for each provider that somebody waits in line for."""
+    return _aligned([_line(one) for one in _tables(health, "lines")])
+
+
+def limits_of(health: Health) -> list[str]:
+    """A line for each limit."""
+    return _aligned([_limit(one) for one in _tables(health, "limits")])
+
+
 def _requests(health: Health) -> str:
     under_way = _whole(health.get("in_flight"))
     return requests_of(health) + ("" if under_way is None else f", {under_way:,} in flight")

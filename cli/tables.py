@@ -1,4 +1,4 @@
-"""A `Table` as a person reads it (aligned, in units, fitted to the terminal) and as a program does (JSON, CSV; exact).
+"""A `Table` as a person reads it (aligned and fitted to the terminal, or Markdown) and as a program does (JSON, CSV).
 
 The layout is made here and not by rich, which would cut numbers off where a terminal is narrow: only words may be
 shortened. rich puts the colours in, and is only imported for a terminal.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import sys
 import unicodedata
@@ -21,14 +22,17 @@ import click
 import msgspec
 
 from ringlet_mitm.addons.usage.reports import Row, Shown, Table, Unit
-from ringlet_mitm.cli.amounts import compact, percent, usd
+from ringlet_mitm.cli.amounts import compact, milliseconds, percent, usd
 from ringlet_mitm.cli.columns import printable
 
 GAP = "  "
 LEAST_WORD = 12  # columns of words are not made narrower than this
 TOTAL = "TOTAL"
 NAMELESS = "(none)"
+NOTHING = "–"
+MINUTE = len("2026-11-21 14:30")
 WORDS = (Unit.NAME, Unit.TEXT)
+SIGNS = re.compile(r"[\\`*_|<>&#\[\]~]")
 
 
 def _tokens(tokens_in: int, tokens_out: int, estimated: int) -> str:
@@ -42,6 +46,31 @@ def _cost(amount: Decimal | None, known: Decimal, unpriced: int, estimated: int)
     return f"{'≥' if unpriced else ''}{'~' if estimated else ''}{usd(Decimal(known))}"
 
 
+def _change(amount: Decimal | None, known: Decimal, unknown: int) -> str:
+    """`?` where nothing is known, `+ ?` behind what is known where something is not."""
+    if amount is None and not known:
+        return "?"
+    sign = "-" if known < 0 else "+" if known > 0 else ""
+    return f"{sign}{usd(abs(Decimal(known)))}{' + ?' if unknown else ''}"
+
+
+def _usd(amount: Decimal | None, estimated: int) -> str:
+    return "?" if amount is None else f"{'~' if estimated else ''}{usd(Decimal(amount))}"
+
+
+def _if_any(form: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Nothing was measured where the value is None."""
+    return lambda value: NOTHING if value is None else form(value)
+
+
+def _interval(share: float, low: float, high: float) -> str:
+    return f"{percent(share)} ({percent(low)} to {percent(high)})"
+
+
+def _speed(rate: float) -> str:
+    return f"{rate:.0f}/s" if rate >= 9.95 else f"{rate:.1f}/s"
+
+
 def _words(value: Any) -> str:
     """One line of what can be printed; an agent's words may hold anything, also what a terminal obeys."""
     if value is None:
@@ -50,7 +79,7 @@ def _words(value: Any) -> str:
 
 
 def _name(value: Any) -> str:
-    return _words(value) or NAMELESS
+    return NAMELESS if value is None else _words(value) or NAMELESS
 
 
 def _number(value: Any) -> str:
@@ -65,6 +94,17 @@ FORMATS: Mapping[Unit, Callable[..., str]] = {
     Unit.SHARE: percent,
     Unit.TOKENS: _tokens,
     Unit.COST: _cost,
+    Unit.CHANGE: _change,
+    Unit.USD: _usd,
+    Unit.USD_IF_ANY: _if_any(usd),
+    Unit.AMOUNT: compact,
+    Unit.AMOUNT_IF_ANY: _if_any(compact),
+    Unit.PART: _if_any(percent),
+    Unit.INTERVAL: _interval,
+    Unit.RATIO: _if_any("{:.2f}".format),
+    Unit.MS: _if_any(milliseconds),
+    Unit.SPEED: _if_any(_speed),
+    Unit.TIME: _if_any(lambda moment: moment[:MINUTE]),
 }
 
 
@@ -81,7 +121,7 @@ STYLES: Mapping[str, str] = {"head": "bold", "row": "", "idle": "dim", "rule": "
 
 def laid_out(table: Table, width: int | None = None) -> list[Line]:
     """The lines of `table`, with words shortened to fit `width`; numbers never are, lines rather run over."""
-    columns = [shown for shown in table.shown if not shown.if_any or any(table.values(shown.if_any))]
+    columns = _seen(table)
     grid = [[shown.title for shown in columns], *(_cells(table, columns, row) for row in table.rows)]
     roles = ["head", *(_role(table, row) for row in table.rows)]
     if table.total is not None:
@@ -110,6 +150,19 @@ def show(table: Table, heading: str = "", notes: Sequence[str] = ()) -> None:
     lines += laid_out(table, shutil.get_terminal_size().columns)
     for line in [*lines, *(Line(note, "row") for note in _below(notes))]:
         console.print(line.text, style=STYLES[line.role] or None, soft_wrap=True)
+
+
+def markdown_text(table: Table, heading: str = "", notes: Sequence[str] = ()) -> str:
+    """The same cells as a table of GitHub's Markdown, whole; the total is its last row."""
+    columns = _seen(table)
+    grid = [_cells(table, columns, row) for row in table.rows]
+    if table.total is not None:
+        grid.append(_total(_cells(table, columns, table.total), columns))
+    marks = ["---" if shown.unit in WORDS else "---:" for shown in columns]
+    lines = [f"| {' | '.join(map(_in_markdown, cells))} |" for cells in ([shown.title for shown in columns], *grid)]
+    lines.insert(1, f"| {' | '.join(marks)} |")
+    below = "  \n".join(map(_in_markdown, notes))
+    return "\n\n".join(filter(None, [_in_markdown(heading), "\n".join(lines), below]))
 
 
 def as_records(table: Table) -> list[dict[str, Any]]:
@@ -159,6 +212,15 @@ def _columns_of_letter(letter: str) -> int:
     if unicodedata.combining(letter):
         return 0
     return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
+
+
+def _seen(table: Table) -> list[Shown]:
+    return [shown for shown in table.shown if not shown.if_any or any(table.values(shown.if_any))]
+
+
+def _in_markdown(cell: str) -> str:
+    """What Markdown would take for its own signs is said to be meant as it is."""
+    return SIGNS.sub(r"\\\g<0>", cell)
 
 
 def _below(notes: Sequence[str]) -> list[str]:

@@ -26,7 +26,8 @@ class AgentFile:
     """The keys of an agent's file.
 
     hosts: where it sends model calls. user_agents: beginnings of its User-Agent, case ignored. headers: names that only
-    it sends. session_headers: where it says which conversation a request is of, the first that is there.
+    it sends. session_headers: where it says which conversation a request is of, the first that is there. folder: the
+    sentences of its prompt that say the folder it works in, with "{folder}" for it (see projects.py).
     """
 
     name: str
@@ -34,6 +35,7 @@ class AgentFile:
     user_agents: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     session_headers: tuple[str, ...] = ()
+    folder: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ def session_of(agent: str, headers: Mapping[str, str]) -> str:
     """The session id that the headers say, "" where they say none."""
     own = _marks()[2].get(agent, ())
     return next((headers[name] for name in (*own, *SESSION_HEADERS) if headers.get(name)), "")
+
+
+def folder_sentences(agent: str) -> tuple[str, ...]:
+    """How an agent's prompt says the folder that it works in; none where it does not, or is not known."""
+    return next((preset.file.folder for preset in presets() if preset.agent_id == agent), ())
 
 
 def all_hosts(found: Iterable[AgentPreset]) -> frozenset[str]:

@@ -15,10 +15,13 @@ from ringlet_mitm.rules.document import Document, KeyPath
 from ringlet_mitm.rules.errors import ConfigError, nearest
 from ringlet_mitm.rules.matching import COMBINATORS, MATCH_KEYS
 from ringlet_mitm.rules.policies import POLICY_KEYS
+from ringlet_mitm.rules.shadowing import SHADOW_KEYS
 
 UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
+# About a rule as a whole.
+NO_ROUTE = "no_route"
 # Raised by our own validators, with the words to print.
-OWN_WORDS = frozenset({"provider", "empty_match", "spelled_twice"})
+OWN_WORDS = frozenset({"provider", "empty_match", "spelled_twice", "split", "shadow"})
 SAID = {
     "missing": "is missing",
     "int_type": "has to be a whole number",
@@ -27,14 +30,14 @@ SAID = {
     "dataclass_type": "has to be a table",
     "no_table": "has to be a table of conditions",
 }
-ROUTE_KEYS = ("to", "model", "fallback", *POLICY_KEYS)
+ROUTE_KEYS = ("to", "split", "model", "fallback", "shadow", *POLICY_KEYS)
 RULE_KEYS = ("name", "match", "sticky", *ROUTE_KEYS)
 SAID_AT: dict[tuple[str, str], str] = {
     ("tuple_type", "fallback"): 'has to be a list of what `to` takes, as in fallback = ["openrouter"]',
     ("literal_error", "sticky"): 'has to be "session"; a rule that keeps nothing goes without it',
     ("tuple_type", "rule"): "has to be written as [[rule]], with double brackets",
     ("missing", "match"): "is missing; `match = { always = true }` takes every request",
-    ("missing", "to"): 'is missing: a provider, or "passthrough" for the host that the agent asked for',
+    (NO_ROUTE, "to"): 'is missing: a provider, or "passthrough" for the host that the agent asked for',
 }
 
 
@@ -42,6 +45,8 @@ def complaint(details: ErrorDetails, document: Document) -> ConfigError:
     """One finding as an error. `document` is the one that was validated."""
     path = as_written(details["loc"], document)
     kind = details["type"]
+    if kind == NO_ROUTE:
+        return document.error((*path, "to"), SAID_AT[NO_ROUTE, "to"])
     if kind in UNKNOWN_KEY:
         return _unknown_key(path, document)
     if kind in OWN_WORDS:
@@ -76,7 +81,12 @@ def _unknown_key(path: KeyPath, document: Document) -> ConfigError:
     other = (*path[:-1], str(path[-1]).replace("_", "-") if "_" in str(path[-1]) else str(path[-1]).replace("-", "_"))
     if other != path and other in document.lines:
         return document.error(path, f"stands here twice, also as '{other[-1]}'")
-    known = {"": ("rule", "default", "limits"), "rule": RULE_KEYS, "default": ROUTE_KEYS}
+    known = {
+        "": ("rule", "default", "limits", "shadow"),
+        "rule": RULE_KEYS,
+        "default": ROUTE_KEYS,
+        "shadow": SHADOW_KEYS,
+    }
     keys = known[parents[0] if parents else ""]
     found = nearest(word, keys)
     return document.error(path, "unknown key" if found else f"unknown key; there are {', '.join(keys)}", found)

@@ -48,6 +48,7 @@ class Fact:
     """Something about a request.
 
     `universe` is what a number can be; None for a text, which may be absent (None). `nothing` is the word for 0 or "".
+    `recorded` says whether the ledger keeps it.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Fact:
     universe: Numbers | None = ANY_NUMBER
     secret: bool = False
     nothing: str = ""
+    recorded: bool = True
 
     def shown(self, features: RequestFeatures) -> str:
         """Its value as a person reads it; secrets masked."""
@@ -204,7 +206,7 @@ def header_fact(name: str) -> Fact:
         values = [value for key, value in features.headers if key.lower() == wanted]
         return b", ".join(values).decode("utf-8", "replace") if values else None
 
-    return Fact(f"header {name.lower()}", read, None, is_secret_name(name))
+    return Fact(f"header {name.lower()}", read, None, is_secret_name(name), recorded=False)
 
 
 def _row(name: str, kind: Kind, example: str, help_: str, fact: Fact, domain: Callable[[Any], Domain]) -> Condition:

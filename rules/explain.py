@@ -18,8 +18,9 @@ from ringlet_mitm.rules.peek import AgentRequest, Peek, RequestFeatures, Unreada
 from ringlet_mitm.rules.policy_words import chain_words, patience_words, policy_dict
 from ringlet_mitm.rules.redaction import masked_url
 from ringlet_mitm.rules.routing import Decision, Estimate, Verdict, decide, decide_unreadable, estimate, verdicts
-from ringlet_mitm.rules.rulebook import RuleBook
+from ringlet_mitm.rules.rulebook import Default, Rule, RuleBook
 from ringlet_mitm.rules.shapes import Loss
+from ringlet_mitm.rules.splits import share_words, shares
 from ringlet_mitm.rules.targets import Target
 from ringlet_mitm.rules.tokens import Calibration
 
@@ -145,6 +146,7 @@ class Explanation:
         for verdict in self.verdicts:
             place = self.book.place(verdict.rule.line, verdict.rule.file)
             place += "; sticky: it keeps a conversation that it took" if verdict.rule.sticky else ""
+            place += f"; copies go to {verdict.rule.shadow}" if verdict.rule.shadow else ""
             yield f"  {verdict.rule.index + 1}. {verdict.rule.label}: {_said(verdict)} ({place})"
             for check in verdict.checks:
                 found = f"   {check.fact}: {check.value}" if check.fact and check.fact != "always" else ""
@@ -159,12 +161,30 @@ class Explanation:
             yield "no decision: the exact token count is needed"
         else:
             yield f"decision: {self.decision.label}"
+            yield from (f"  split: {said}" for said in self._split())
             others = chain_words([leg.target for leg in self.legs])
             first = self.legs[0].target if self.legs else None
             patience = patience_words(self.decision.policy, each=bool(others), first=first)
             when = "then, if it fails" if others else "if it fails"
             yield f"  {when}: {'; '.join(filter(None, (others, *patience)))}"
             yield from (f"  left out: {why}" for why in self.skipped)
+            if self.decision.shadow is not None:
+                yield f"  a copy, once it is answered: {self.decision.shadow}"
+
+    def _split(self) -> Iterator[str]:
+        """How it splits, and the arm of this session; nothing where it does not."""
+        made = self.decision
+        if made is None or not made.arm:
+            return
+        session = self.features.session if self.features else ""
+        this = f"this session: {made.arm}" if session else f"no session in it, so by chance; this time: {made.arm}"
+        yield f"{share_words(shares(self._taker.arms))}; {this}"
+
+    @property
+    def _taker(self) -> Rule | Default:
+        """The rule that took it."""
+        index = self.decision.index if self.decision else None
+        return self.book.default if index is None else self.book.rules[index]
 
     def _leg(self, leg: Leg) -> Iterator[str]:
         first = leg is self.legs[0]
@@ -219,6 +239,9 @@ class Explanation:
             "rule": None if made.index is None else made.index + 1,
             "provider": made.route.provider,
             "model": made.route.model,
+            "arm": made.arm or None,
+            "split": shares(self._taker.arms) or None,
+            "shadow": str(made.shadow) if made.shadow else None,
             "estimate": made.estimate,
             "ratio": made.ratio,
         }

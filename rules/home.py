@@ -6,16 +6,16 @@ routing.toml looks in ~/.config, also on a Mac), and the known folders on Window
 
 from __future__ import annotations
 
-import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs.windows import Windows
+if sys.platform == "win32":
+    from platformdirs.windows import Windows
 
 from ringlet_mitm.rules.errors import ConfigError
-
-APP = "ringlet"
+from ringlet_mitm.rules.folders import APP, SNAPSHOTS, folder, person
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,11 @@ class Home:
         return self.state / "spool"
 
     @property
+    def snapshots_dir(self) -> Path:
+        """What running proxies say of themselves, a file each."""
+        return self.state / SNAPSHOTS
+
+    @property
     def log_dir(self) -> Path:
         """Log files of proxies in the background."""
         return self.state / "log"
@@ -106,37 +111,11 @@ class Home:
 
 def home_of(environ: Mapping[str, str]) -> Home:
     """The home that `environ` describes; raises ConfigError where it names no home folder at all."""
-    one = environ.get("RINGLET_HOME", "")
-    if one:
-        root = _expanded(one, environ)
-        return Home(config=root, data=root / "data", state=root / "state", cache=root / "cache")
-    if os.name == "nt":
+    one, user = environ.get("RINGLET_HOME", ""), person(environ)
+    if sys.platform == "win32" and not one:
         known = Windows(APP, appauthor=False)
         return Home(known.user_config_path, known.user_data_path, known.user_state_path, known.user_cache_path)
-    user = _user(environ)
-    return Home(
-        config=_xdg(environ, "XDG_CONFIG_HOME", user / ".config"),
-        data=_xdg(environ, "XDG_DATA_HOME", user / ".local" / "share"),
-        state=_xdg(environ, "XDG_STATE_HOME", user / ".local" / "state"),
-        cache=_xdg(environ, "XDG_CACHE_HOME", user / ".cache"),
-        legacy=user / ".ringlet",
-    )
-
-
-def _xdg(environ: Mapping[str, str], variable: str, default: Path) -> Path:
-    """The specification has relative paths ignored."""
-    named = Path(environ.get(variable, ""))
-    return (named if named.is_absolute() else default) / APP
-
-
-def _expanded(text: str, environ: Mapping[str, str]) -> Path:
-    if text == "~" or text.startswith("~/"):
-        return _user(environ) / text[2:]
-    return Path(text).absolute()
-
-
-def _user(environ: Mapping[str, str]) -> Path:
-    named = environ.get("HOME") or environ.get("USERPROFILE")
-    if not named:
+    if not user and (not one or one.startswith("~")):
         raise ConfigError("neither HOME nor RINGLET_HOME is set, so there is nowhere to look for profiles")
-    return Path(named)
+    config, data, state, cache = (Path(folder(name, environ)) for name in ("config", "data", "state", "cache"))
+    return Home(config, data, state, cache, legacy=None if one else Path(user) / ".ringlet")

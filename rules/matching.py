@@ -7,7 +7,7 @@ whatever the unknown ones are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,14 +114,14 @@ def cost_of(node: Node) -> Cost:
             return max(cost_of(part) for part in node.parts)
 
 
-def compiled(node: Node) -> Test:
-    """One closure for the whole tree; cheap parts are tested before costly ones."""
+def compiled(node: Node, tested: Callable[[Term], Test] = Term.test) -> Test:
+    """One closure for the whole tree; cheap parts are tested before costly ones. `tested` gives a condition's test."""
     match node:
         case Term():
-            return node.test()
+            return tested(node)
         case Not():
-            return _negated(compiled(node.part))
-    tests = tuple(compiled(part) for part in sorted(node.parts, key=cost_of))
+            return _negated(compiled(node.part, tested))
+    tests = tuple(compiled(part, tested) for part in sorted(node.parts, key=cost_of))
     if len(tests) == 1:
         return tests[0]
     return _settled_by(isinstance(node, AnyOf), tests)

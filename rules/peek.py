@@ -14,6 +14,7 @@ from msgspec import Raw
 from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 
 from ringlet_mitm.rules.agents import recognise, session_of
+from ringlet_mitm.rules.projects import FRONT, project_of
 from ringlet_mitm.rules.prose import text_of
 from ringlet_mitm.rules.remembering import Remembered
 from ringlet_mitm.rules.shapes import Headers, WireFormat, is_enveloped
@@ -75,7 +76,8 @@ class Spans:
 class RequestFeatures:
     """All that rules may ask about; cheap, and small enough to record with the row.
 
-    `provider` is the id of the provider that the agent asked (by host), "" where the host is nobody's.
+    `provider` is the id of the provider that the agent asked (by host), "" where the host is nobody's. `project` is the
+    last part of the folder that the agent works in, "" where it does not say.
     `exact_tokens` is None until somebody counted.
     """
 
@@ -97,6 +99,7 @@ class RequestFeatures:
     token_bounds: TokenBounds
     exact_tokens: int | None = None
     headers: Headers = field(default=(), repr=False)
+    project: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +153,15 @@ def peek(request: AgentRequest, provider_of: ProviderOf) -> Peek | Unreadable:
         body_bytes=len(request.body),
         token_bounds=bounds(parts),
         headers=request.headers,
+        project=project_of(agent, system, messages, _beginnings(system, messages, digests)),
     )
     return Peek(features, _spans(found), parts, inside.sealed)
+
+
+def _beginnings(system: Raw | None, messages: list[Raw], digests: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The digests of the system prompt, if there is one, and of the first messages."""
+    first = len(digests) - len(messages)
+    return (*digests[: system is not None], *digests[first : first + FRONT])
 
 
 def _lowered(headers: Headers) -> Mapping[str, str]:

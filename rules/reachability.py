@@ -133,8 +133,8 @@ def _left(own: list[Box], others: list[Box]) -> list[Box]:
 def _tools_on_every_turn(book: RuleBook, boxes: list[list[Box] | None]) -> Iterator[Caution]:
     """X-028: `tool-use = true` reads like "when tools are used", and means "when tools are offered"."""
     for rule in book.rules:
-        later = {other.route for other in book.rules[rule.index + 1 :]} | {book.default.route}
-        if later == {rule.route}:
+        later = {other.ways for other in book.rules[rule.index + 1 :]} | {book.default.ways}
+        if later == {rule.ways}:
             continue
         if any(set(box) == {TOOLS} and box[TOOLS] == Numbers(1) for box in boxes[rule.index] or ()):
             yield _caution(
@@ -153,7 +153,7 @@ def _long_context_behind(book: RuleBook, boxes: list[list[Box] | None]) -> Itera
         for earlier in book.rules[: rule.index]:
             theirs = boxes[earlier.index] or []
             broader = [box for box in theirs if not _is_long(box) and any(_both(box, mine) is not None for mine in own)]
-            if broader and earlier.route != rule.route and _left(own, theirs):
+            if broader and earlier.ways != rule.ways and _left(own, theirs):
                 where = book.place(earlier.line, earlier.file)
                 yield _caution(
                     rule,

@@ -10,7 +10,7 @@ threshold that lies between the bounds known from the byte length. Who asked cou
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, Literal
 
@@ -20,6 +20,7 @@ from ringlet_mitm.rules.peek import RequestFeatures
 from ringlet_mitm.rules.reliability import Policy
 from ringlet_mitm.rules.routing_file import Sticky
 from ringlet_mitm.rules.rulebook import Default, Route, Rule, RuleBook
+from ringlet_mitm.rules.splits import chosen
 from ringlet_mitm.rules.tokens import Calibration
 
 __all__ = [
@@ -53,7 +54,8 @@ class Decision:
     `estimate` is the estimated number of input tokens, None where nobody had to count; `ratio` is the one that it was
     (or would have been) made with. Both are recorded: a backtest could not repeat the decision without them.
     `policy` is how patiently the route and its fallbacks are tried. `sticky` is the rule's; `kept` is true where it was
-    not asked again, since it has taken the conversation before.
+    not asked again, since it has taken the conversation before. `arm` is that of a rule that splits, "" else. `shadow`
+    is where a copy is to go once there is an answer.
     """
 
     label: str
@@ -64,6 +66,8 @@ class Decision:
     policy: Policy = field(default_factory=Policy)
     sticky: Sticky | None = None
     kept: bool = False
+    arm: str = ""
+    shadow: Route | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +98,17 @@ def estimate(features: RequestFeatures, calibration: Calibration) -> Estimate:
 
 
 def decide(
-    book: RuleBook, features: RequestFeatures, calibration: Calibration, kept: Collection[str] = ()
+    book: RuleBook,
+    features: RequestFeatures,
+    calibration: Calibration,
+    kept: Collection[str] = (),
+    request_id: str = "",
 ) -> Decision | Literal[Need.TOKENS]:
     """The first rule that matches, else the default; NEED_TOKENS where that hangs on the exact token count.
 
     `kept` are the labels of rules that have taken the request's conversation before: the sticky ones among them take
-    it again, whatever their conditions say now. So it never goes on to a rule further down.
+    it again, whatever their conditions say now. So it never goes on to a rule further down. A rule that splits does so
+    by the agent's session; a request without one takes its own way, by `request_id`.
     """
     tokens = estimate(features, calibration)
     low, high = tokens.low, tokens.high
@@ -113,23 +122,44 @@ def decide(
             taken = rule
             break
     known = None if tokens.counted is None else low
+    who = features.session or request_id
     if taken is None:
-        return _by_default(book.default, known, tokens.ratio)
-    kept_it = _keeps(taken, held)
-    return Decision(taken.label, taken.index, taken.route, known, tokens.ratio, taken.policy, taken.sticky, kept_it)
+        return _by_default(book.default, known, tokens.ratio, who)
+    route, arm = _way(taken, who)
+    return Decision(
+        taken.label,
+        taken.index,
+        route,
+        known,
+        tokens.ratio,
+        taken.policy,
+        taken.sticky,
+        _keeps(taken, held),
+        arm,
+        taken.shadow,
+    )
 
 
 def _keeps(rule: Rule, kept: Collection[str]) -> bool:
     return rule.sticky is not None and rule.label in kept
 
 
-def decide_unreadable(book: RuleBook) -> Decision:
+def decide_unreadable(book: RuleBook, request_id: str = "") -> Decision:
     """The default: nothing is known that a rule could ask about."""
-    return _by_default(book.default, None, 1.0)
+    return replace(_by_default(book.default, None, 1.0, request_id), shadow=None)
 
 
-def _by_default(default: Default, known: int | None, ratio: float) -> Decision:
-    return Decision(default.label, None, default.route, known, ratio, default.policy)
+def _by_default(default: Default, known: int | None, ratio: float, who: str) -> Decision:
+    route, arm = _way(default, who)
+    return Decision(default.label, None, route, known, ratio, default.policy, arm=arm, shadow=default.shadow)
+
+
+def _way(one: Rule | Default, who: str) -> tuple[Route, str]:
+    """Where it sends `who`, and the arm that this is. The label is in it: two rules split the same sessions anew."""
+    if not one.arms:
+        return one.route, ""
+    arm = chosen(one.arms, f"{one.label}\0{who}")
+    return arm.route, arm.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 from ringlet_mitm.rules.complaints import as_written, complaint
 from ringlet_mitm.rules.conditions import Text
@@ -21,10 +22,13 @@ from ringlet_mitm.rules.matching import Match
 from ringlet_mitm.rules.naming import ProviderNames
 from ringlet_mitm.rules.policies import PolicyKeys, out_of_range
 from ringlet_mitm.rules.routes import Route, route_of
+from ringlet_mitm.rules.shadowing import USUAL, Shadowing
+from ringlet_mitm.rules.splits import SPLIT, Arm, split_of
 
 DEFAULT = "default"
 
 To = Annotated[Route, PlainValidator(route_of)]
+Split = Annotated[tuple[Arm, ...], PlainValidator(split_of)]
 Sticky = Literal["session"]
 
 
@@ -44,12 +48,32 @@ _KEYS = ConfigDict(extra="forbid", alias_generator=_kebab, populate_by_name=True
 class RouteKeys(PolicyKeys):
     """What rules and the default have in common: where to, what after it, and how patiently.
 
-    `fallback` is None where nothing is said of it, and empty where nothing shall be tried.
+    There is a `to` or a `split`, never both. `fallback` is None where nothing is said of it, and empty where nothing
+    shall be tried. `shadow` is where copies go.
     """
 
-    to: To
+    to: To | None = None
+    split: Split | None = None
     model: Text | None = None
     fallback: tuple[To, ...] | None = None
+    shadow: To | None = None
+
+    def __post_init__(self) -> None:
+        """Raises what pydantic makes an error of the file where nothing says where requests go."""
+        if self.to is None and self.split is None:
+            raise PydanticCustomError("no_route", "is missing")
+
+    @property
+    def goal(self) -> str:
+        """Where they go, as labels say it: a provider, or that there are several."""
+        return SPLIT if self.to is None else self.to.name
+
+    @property
+    def firsts(self) -> tuple[Route, ...]:
+        """Where a request may go first."""
+        if self.to is None:
+            return tuple(arm.route for arm in self.split or ())
+        return (self.to if self.model is None else replace(self.to, model=self.model),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +106,7 @@ class RoutingFile:
     rule: tuple[RuleKeys, ...] = ()
     default: DefaultKeys | None = None
     limits: Annotated[WrittenLimits, PlainValidator(_unasked)] = NOTHING_WRITTEN
+    shadow: Shadowing = USUAL
 
 
 _ADAPTER: TypeAdapter[RoutingFile] = TypeAdapter(RoutingFile)
@@ -96,7 +121,7 @@ def read_routing(document: Document, providers: ProviderNames) -> RoutingFile:
     except ValidationError as error:
         problems += [complaint(details, document) for details in error.errors(include_url=False)]
         raise _first_of(problems) from None
-    problems += _contradictions(said, document)
+    problems += (*_contradictions(said, document), *_limits_to_splits(said, limits, document))
     if problems:
         raise _first_of(problems)
     return replace(said, limits=limits) if LIMITS in document.data else said
@@ -136,17 +161,45 @@ def _names(said: RoutingFile, document: Document) -> Iterator[ConfigError]:
 
 
 def _route_problems(keys: RouteKeys, path: KeyPath, document: Document) -> Iterator[ConfigError]:
-    if keys.model is not None and keys.to.model is not None:
+    yield from _split_problems(keys, path, document)
+    if keys.model is not None and keys.to is not None and keys.to.model is not None:
         yield document.error((*path, "model"), f"the model is already in `to` ('{keys.to.model}'); say it once")
     for name, message in out_of_range(keys):
         yield document.error(as_written((*path, _kebab(name)), document), message)
     others = keys.fallback or ()
-    first = Route(keys.to.provider, keys.model or keys.to.model)
     for index, other in enumerate(others):
-        if other == first:
+        if keys.firsts == (other,):
             yield document.error((*path, "fallback", index), f"'{other}' is what has failed when it would be tried")
         elif other in others[:index]:
             yield document.error((*path, "fallback", index), f"'{other}' is already in the list")
+
+
+def _split_problems(keys: RouteKeys, path: KeyPath, document: Document) -> Iterator[ConfigError]:
+    """Of several arms, and of copies."""
+    if keys.split is not None and keys.to is not None:
+        yield document.error((*path, SPLIT), "`to` says where requests go as well; keep one of the two")
+    elif keys.split is not None and keys.model is not None:
+        yield document.error((*path, "model"), 'belongs into the arms of the split: "PROVIDER/MODEL" = 20')
+    if keys.shadow is None:
+        return
+    if keys.shadow.provider is None:
+        said = "needs a provider: a copy never goes with the agent's own key, so it cannot pass through"
+        yield document.error((*path, "shadow"), said)
+    elif keys.shadow in keys.firsts:
+        said = f"'{keys.shadow}' is where requests go anyway; name another provider or model to compare with"
+        yield document.error((*path, "shadow"), said)
+
+
+def _limits_to_splits(said: RoutingFile, limits: WrittenLimits, document: Document) -> Iterator[ConfigError]:
+    """A limit needs to know one place that is not limited."""
+    splitting = {keys.name for keys in said.rule if keys.split}
+    if said.default is not None and said.default.split:
+        splitting.add(DEFAULT)
+    for written in limits.limits:
+        if written.rule is not None and written.rule in splitting:
+            message = f"the rule '{written.rule}' splits; a limit needs a rule with one `to`, or a provider"
+            key = f"{written.limit.table}.{written.limit.kind}.to"
+            yield ConfigError(message, file=document.file, line=written.limit.line, key=key)
 
 
 def _first_of(problems: Iterable[ConfigError]) -> ConfigError:

@@ -25,6 +25,8 @@ from ringlet_mitm.rules.reliability import Policy
 from ringlet_mitm.rules.routes import Route, with_fallback
 from ringlet_mitm.rules.routing_file import DEFAULT, DefaultKeys, RouteKeys, RoutingFile, RuleKeys, read_routing
 from ringlet_mitm.rules.settings import NO_SETTINGS, ModelRoute, Settings
+from ringlet_mitm.rules.shadowing import USUAL, Shadowing
+from ringlet_mitm.rules.splits import Arm
 
 __all__ = ["Default", "Route", "Rule", "RuleBook", "RuleKeys", "load_rulebook"]
 
@@ -33,8 +35,9 @@ __all__ = ["Default", "Route", "Rule", "RuleBook", "RuleKeys", "load_rulebook"]
 class Rule(RuleKeys):
     """A rule at its place in a book. `index` counts from 0; `label` is unlike any other's in the book.
 
-    `file` is the one that it stands in: a routing.toml, or the config.toml for a route by model name. `route` and
-    `policy` are what comes of its keys and of what holds where it says nothing.
+    `file` is the one that it stands in: a routing.toml, or the config.toml for a route by model name. `route`, `arms`
+    and `policy` are what comes of its keys and of what holds where it says nothing. `route` is the first of several
+    arms; there are none where it goes to one place.
     """
 
     index: int
@@ -42,21 +45,33 @@ class Rule(RuleKeys):
     file: str
     line: int | None
     route: Route
+    arms: tuple[Arm, ...] = ()
     policy: Policy = field(default_factory=Policy)
     test: Test = field(repr=False, compare=False)
+
+    @property
+    def ways(self) -> tuple[Route, ...]:
+        """Every route that a request may take."""
+        return tuple(arm.route for arm in self.arms) or (self.route,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Default(DefaultKeys):
-    """Where everything goes that no rule takes; `route` and `policy` as in a rule."""
+    """Where everything goes that no rule takes; `route`, `arms` and `policy` as in a rule."""
 
     route: Route
+    arms: tuple[Arm, ...] = ()
     policy: Policy = field(default_factory=Policy)
 
     @property
     def label(self) -> str:
         """What rows and reports call it."""
-        return f"{DEFAULT} → {self.to.name}"
+        return f"{DEFAULT} → {self.goal}"
+
+    @property
+    def ways(self) -> tuple[Route, ...]:
+        """As in a rule."""
+        return tuple(arm.route for arm in self.arms) or (self.route,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +80,7 @@ class RuleBook:
 
     `file` is the routing file. `sticks` says whether a rule keeps conversations. `default_line` is None where neither
     file says where everything else goes, and `default_file` then "". `digest` tells one book from another.
-    `counts_tokens` says whether a rule may hang on an exact token count.
+    `counts_tokens` says whether a rule may hang on an exact token count. `shadowing` is what holds for all copies.
     """
 
     rules: tuple[Rule, ...]
@@ -77,6 +92,12 @@ class RuleBook:
     default_file: str = ""
     sticks: bool = False
     limits: Limits = NO_LIMITS
+    shadowing: Shadowing = USUAL
+
+    @property
+    def every(self) -> tuple[Rule | Default, ...]:
+        """The rules in their order, and the default."""
+        return (*self.rules, self.default)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -126,6 +147,7 @@ def load_rulebook(
         counts_tokens=any(_counts_tokens(keys.match) for keys in said.rule),
         sticks=any(keys.sticky for keys in said.rule),
         limits=_limits(said.limits, rules, default, policy_of(usual.patience, settings.reliability.policy_keys)),
+        shadowing=said.shadow,
     )
 
 
@@ -139,15 +161,17 @@ def _counts_tokens(match: Match) -> bool:
 
 
 def _settled(one: Rule | Default, usual: Usual, settings: Settings) -> dict[str, Any]:
-    """The route and policy of a rule or default, with what it says itself before what holds for all."""
+    """The routes and policy of a rule or default, with what it says itself before what holds for all."""
+    arms = (replace(arm, route=with_fallback(arm.route, one.fallback, usual.fallback)) for arm in one.split or ())
     return {
         "route": with_fallback(one.route, one.fallback, usual.fallback),
+        "arms": tuple(arms),
         "policy": policy_of(one, usual.patience, settings.reliability.policy_keys),
     }
 
 
 def _route(keys: RouteKeys) -> Route:
-    return keys.to if keys.model is None else replace(keys.to, model=keys.model)
+    return keys.firsts[0]
 
 
 def _said(keys: RouteKeys) -> dict[str, Any]:
@@ -234,4 +258,4 @@ def _retold(labels: list[str], rules: tuple[RuleKeys, ...], tell: Callable[[int,
 
 
 def _label(keys: RuleKeys, *, detail: bool) -> str:
-    return f"{keys.name or words(keys.match, detail)} → {keys.to.name}"
+    return f"{keys.name or words(keys.match, detail)} → {keys.goal}"

@@ -32,6 +32,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ringlet_mitm.rules.keys import KeyRef
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 from ringlet_mitm.rules.policies import PolicyKeys, TimeoutKeys
 from ringlet_mitm.rules.reliability import Policy
 
@@ -83,9 +84,21 @@ class Reliability(TimeoutKeys):
 
 
 @dataclass(frozen=True, slots=True)
+class Telemetry:
+    """`[telemetry]`: the OTLP endpoint that metrics and spans go to, in place of OTEL_EXPORTER_OTLP_ENDPOINT.
+
+    `enabled` is for where that variable is there for other programs.
+    """
+
+    endpoint: str | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """A `config.toml`, read: providers by their ids, keys by where they are. Empty where there is no file.
 
+    `ledger` is the store that several machines share, None where rows stay in this machine's database.
     `default_line` and `reliability_line` are None where the file does not have them. `digest` tells one file's routing
     from another's.
     """
@@ -96,6 +109,8 @@ class Settings:
     api_url: str | None = None
     model_routes: tuple[ModelRoute, ...] = ()
     reliability: Reliability = field(default_factory=Reliability)
+    ledger: LedgerTarget | None = None
+    telemetry: Telemetry = field(default_factory=Telemetry)
     file: str = ""
     default_line: int | None = None
     reliability_line: int | None = None

@@ -6,7 +6,7 @@ A key never gets out of here: what the file says of one is checked and forgotten
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,16 +14,17 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from ringlet_mitm.rules.conditions import Text
 from ringlet_mitm.rules.document import Document, KeyPath
 from ringlet_mitm.rules.endpoint_urls import check_url, is_local
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import Home
 from ringlet_mitm.rules.interpolation import interpolated, variables
 from ringlet_mitm.rules.keys import KeyRef, edition_of
+from ringlet_mitm.rules.ledger_target import LedgerTarget, WrongTarget, target_of
 from ringlet_mitm.rules.naming import ProviderNames, canonical
-from ringlet_mitm.rules.policies import MOST_BACKOFF_MS, MOST_RETRIES, TimeoutKeys, Whole, out_of_range
-from ringlet_mitm.rules.settings import ModelRoute, Reliability, Settings
+from ringlet_mitm.rules.policies import MOST_BACKOFF_MS, MOST_RETRIES, TimeoutKeys, out_of_range
+from ringlet_mitm.rules.settings import ModelRoute, Reliability, Settings, Telemetry
+from ringlet_mitm.rules.settings_keys import SECTIONS, LedgerKeys, ReliabilityKeys, RouteKeys, TelemetryKeys, TopKeys
 from ringlet_mitm.rules.strangers import strangers
 from ringlet_mitm.rules.validated import validated
 
@@ -31,40 +32,6 @@ T = TypeVar("T")
 BY_URL = ("custom:", "anthropic-custom:")
 
 
-@dataclass(frozen=True, slots=True)
-class TopKeys:
-    """The keys at the top of the file; in it with `_` or `-`."""
-
-    default_provider: Text | None = None
-    default_model: Text | None = None
-    api_key: Text | None = None
-    api_url: Text | None = None
-    model_routes: tuple[dict[str, Any], ...] = ()
-    reliability: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RouteKeys:
-    """The keys of a `[[model_routes]]`."""
-
-    hint: Text
-    provider: Text
-    model: Text | None = None
-    api_key: Text | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReliabilityKeys(TimeoutKeys):
-    """The keys of `[reliability]`."""
-
-    provider_retries: Whole = Reliability().provider_retries
-    provider_backoff_ms: Whole = Reliability().provider_backoff_ms
-    fallback_providers: tuple[Text, ...] = ()
-    api_keys: tuple[Text, ...] = ()
-    model_fallbacks: dict[Text, tuple[Text, ...]] = field(default_factory=dict)
-
-
-SECTIONS: dict[str, type[Any]] = {"": TopKeys, "model_routes": RouteKeys, "reliability": ReliabilityKeys}
 _ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in SECTIONS.values()}
 
 
@@ -125,6 +92,8 @@ class _Reading:
             api_url=self._url(top.api_url, ("api_url",)),
             model_routes=tuple(filter(None, map(self._route, range(len(top.model_routes))))),
             reliability=self._reliability() or Reliability(),
+            ledger=self._ledger(),
+            telemetry=self._telemetry(),
             file=self.document.file,
             default_line=self.document.line_of(self._as_written(("default_provider",))),
             reliability_line=self.document.line_of(("reliability",)),
@@ -174,6 +143,29 @@ class _Reading:
             model_fallbacks=self._model_fallbacks(keys.model_fallbacks, (*path, "model_fallbacks")),
             **{item.name: getattr(keys, item.name) for item in fields(TimeoutKeys)},
         )
+
+    def _ledger(self) -> LedgerTarget | None:
+        keys = self._table(LedgerKeys, ("ledger",))
+        if keys is None:
+            return None
+        try:
+            return target_of(keys.target, keys.data_path, self.environ)
+        except WrongTarget as error:
+            self._wrong(("ledger", error.name), error.message)
+            return None
+
+    def _telemetry(self) -> Telemetry:
+        path: KeyPath = ("telemetry",)
+        keys = self._table(TelemetryKeys, path)
+        if keys is None:
+            return Telemetry()
+        endpoint = self._text(keys.endpoint, (*path, "endpoint"))
+        if endpoint is not None:
+            try:
+                check_url(endpoint, insecure=True)
+            except ConfigError as error:
+                self._wrong((*path, "endpoint"), error.message.partition(";")[0])
+        return Telemetry(endpoint, keys.enabled)
 
     def _fallbacks(self, names: tuple[str, ...], path: KeyPath) -> tuple[str, ...]:
         found: list[str] = []

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ringlet_mitm.rules.demands import Demands
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.model_fallbacks import listed, places_of
+from ringlet_mitm.rules.naming import PASSTHROUGH
 from ringlet_mitm.rules.peek import AgentRequest, Headers, RequestFeatures
 from ringlet_mitm.rules.provider_files import SHAPE_DEFAULTS
 from ringlet_mitm.rules.providers import Endpoint, ProviderCapabilities, ProviderRegistry, ProviderSpec
@@ -71,6 +73,16 @@ class Lineup:
     skipped: tuple[str, ...] = ()
 
 
+class Place(NamedTuple):
+    """A provider, "" where a host is nobody's, and the model that it is asked for."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider or PASSTHROUGH}/{self.model}"
+
+
 def line_up(
     route: Route,
     request: AgentRequest,
@@ -116,6 +128,25 @@ def lined_up(
     return Lineup(tuple(_for_turn(target, features, registry) for target in chain), tuple(skipped))
 
 
+def places(route: Route, asked: str, requested: str, registry: ProviderRegistry, pin: ProfilePin) -> tuple[Place, ...]:
+    """Where the targets of a route are, without the request: by the provider and the model that it asks for.
+
+    For what was, and what might have been: providers count here that cannot be reached now for want of a variable.
+    """
+    first = _place(route, asked, requested, registry, pin)
+    steps = (step for step in _after(route, first, requested, registry, pin) if not isinstance(step, str))
+    return tuple(dict.fromkeys((first, *(_place(step, asked, requested, registry, pin) for step in steps))))
+
+
+def _place(route: Route, asked: str, requested: str, registry: ProviderRegistry, pin: ProfilePin) -> Place:
+    spec = registry.get(asked if route.provider is None else route.provider)
+    if route.provider is None:
+        return Place(spec.provider_id if spec else "", _passed_model(route, requested, spec, registry, pin))
+    if spec is None:
+        return Place(route.provider, route.model or requested)
+    return Place(spec.provider_id, _model(route, requested, spec, registry, pin))
+
+
 def _append(chain: list[Target], targets: Iterable[Target]) -> None:
     """Each that is not in the chain yet, as long as there is room."""
     for target in targets:
@@ -124,7 +155,7 @@ def _append(chain: list[Target], targets: Iterable[Target]) -> None:
 
 
 def _after(
-    route: Route, first: Target, requested: str, registry: ProviderRegistry, pin: ProfilePin
+    route: Route, first: Target | Place, requested: str, registry: ProviderRegistry, pin: ProfilePin
 ) -> Iterator[Route | str]:
     """What is tried when `first`, which `route` leads to, and its keys have failed; words for what cannot be."""
     yield from _steps(route.fallback)

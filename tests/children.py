@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,11 +64,11 @@ class Child:
 
 
 @contextmanager
-def child(script: str, folder: Path, *words: str) -> Iterator[Child]:
+def child(script: str, folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> Iterator[Child]:
     """A process that runs PREAMBLE and `script`; it does not outlive the block."""
     command = [sys.executable, "-c", PREAMBLE + script, str(folder), *words]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=environ) as process:
         try:
             yield Child(process)
         finally:

@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 
 from ringlet_mitm.addons.usage import rows
-from ringlet_mitm.addons.usage.ledger import insert
-from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow, columns
+from ringlet_mitm.addons.usage.ledger import TABLES, insert
+from ringlet_mitm.addons.usage.rows import RequestRow, columns
 
 VIEWS = Path(rows.__file__).parent / "views"
 _ids = count()
@@ -52,14 +52,14 @@ def request(**given: Any) -> RequestRow:
 def spread(requests: int, tokens_in: int, tokens_out: int, usd: str, **given: Any) -> Iterator[RequestRow]:
     """That many requests that come to these sums, cached and reasoning tokens among them."""
     for place in range(requests):
-        own_in, own_out = _part(tokens_in, requests, place), _part(tokens_out, requests, place)
+        own_in, own_out = part(tokens_in, requests, place), part(tokens_out, requests, place)
         yield request(
             input_tokens=own_in // 3,
             cache_read_tokens=own_in - own_in // 3 - own_in // 5,
             cache_write_5m_tokens=own_in // 5,
             output_tokens=own_out - own_out // 4,
             reasoning_tokens=own_out // 4,
-            cost_total=Decimal(_part(int(Decimal(usd) * 10**10), requests, place)).scaleb(-10),
+            cost_total=Decimal(part(int(Decimal(usd) * 10**10), requests, place)).scaleb(-10),
             **given,
         )
 
@@ -77,7 +77,7 @@ def connected(requests: Iterable[RequestRow] = (), zone: str = "UTC") -> duckdb.
     """A connection with these rows."""
     connection = duckdb.connect()
     connection.execute(f"SET TimeZone = '{zone}'")
-    for table, kind in (("requests", RequestRow), ("attempts", AttemptRow)):
+    for table, kind in TABLES.items():
         names = ", ".join(f'"{name}" {sql}' for name, sql in columns(kind).items())
         connection.execute(f"CREATE TABLE {table} ({names})")
     insert(connection, [(row, ()) for row in requests])
@@ -86,5 +86,6 @@ def connected(requests: Iterable[RequestRow] = (), zone: str = "UTC") -> duckdb.
     return connection
 
 
-def _part(total: int, parts: int, place: int) -> int:
+def part(total: int, parts: int, place: int) -> int:
+    """The share of one of `parts`, so that all of them come to `total`."""
     return total // parts + (place < total % parts)

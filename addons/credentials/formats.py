@@ -78,7 +78,7 @@ def complaints(asked: Iterable[tuple[str, KeyRef | None]], registry: ProviderReg
 
 def configured(book: RuleBook, pin: ProfilePin | None) -> Iterator[tuple[str, KeyRef | None]]:
     """The providers that rules and profile name, and the keys that are theirs alone; None for the provider's own."""
-    waiting = [book.default.route, *(rule.route for rule in book.rules)]
+    waiting = [route for one in book.every for route in (*one.ways, *filter(None, (one.shadow,)))]
     while waiting:
         route = waiting.pop(0)
         waiting += route.fallback

@@ -17,11 +17,14 @@ import msgspec
 from ringlet_mitm.addons.usage.spool import sealed_files
 from ringlet_mitm.addons.usage.turns import BROKEN, BUSY, PERIOD_S, Turns
 from ringlet_mitm.rules.errors import LedgerError
+from ringlet_mitm.rules.ledger_target import words_of
 from ringlet_mitm.rules.tokens import Calibration
 
 MODULE = "ringlet_mitm.addons.usage.storing"
 REST = 20
 LEAST_S = 5.0
+# A shared store gets a file a time, or a transaction; this machine's reports read the spool as well.
+SHARED_S = 60.0
 LIMIT_S = 120.0
 
 
@@ -57,10 +60,12 @@ class WriterApart(Turns):
         if told.ratios is not None:
             self._hand_out(Calibration({(provider, model): ratio for provider, model, ratio in told.ratios}))
         recovered = self._worked() < PERIOD_S
-        return 0.0 if recovered else max(LEAST_S, REST * (time.monotonic() - begun))
+        least = LEAST_S if self._shared is None else SHARED_S
+        return 0.0 if recovered else max(least, REST * (time.monotonic() - begun))
 
     def _process(self, seconds: float) -> Told:
-        words = [sys.executable, "-m", MODULE, str(self._spool.folder), str(self._database), str(seconds), *self._stuck]
+        places = [*words_of(self._shared), str(self._spool.folder), str(self._database)]
+        words = [sys.executable, "-m", MODULE, *places, str(seconds), *self._stuck]
         # A session of its own: Ctrl-C is for the proxy, which then has the last rows stored.
         done = subprocess.run(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=LIMIT_S, start_new_session=True

@@ -20,29 +20,50 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
 
-from ringlet_mitm.addons.usage.rows import SCHEMA_VERSION, AttemptRow, RequestRow, columns
+from ringlet_mitm.addons.usage.opening import at_the_door
+from ringlet_mitm.addons.usage.pruned import pruned
+from ringlet_mitm.addons.usage.rows import (
+    SCHEMA_VERSION,
+    AnyRow,
+    AttemptRow,
+    DailyRow,
+    PrunedRow,
+    PrunedSessionRow,
+    RequestRow,
+    columns,
+)
+from ringlet_mitm.addons.usage.shared_tables import NAME as SHARED_NAME
 from ringlet_mitm.addons.usage.spool import all_files, contents
+from ringlet_mitm.addons.usage.stores import sources
+from ringlet_mitm.addons.usage.uniting import united
+from ringlet_mitm.addons.usage.view_choice import chosen
 from ringlet_mitm.rules.errors import LedgerError
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 
 Connection = duckdb.DuckDBPyConnection
 Exchanged = tuple[RequestRow, tuple[AttemptRow, ...]]
 
-TABLES: Mapping[str, type[RequestRow] | type[AttemptRow]] = {"requests": RequestRow, "attempts": AttemptRow}
+TABLES: Mapping[str, type[AnyRow]] = {
+    "requests": RequestRow,
+    "attempts": AttemptRow,
+    "daily": DailyRow,
+    "pruned": PrunedRow,
+    "pruned_sessions": PrunedSessionRow,
+}
 _HERE = Path(__file__).parent
 CHUNK_ROWS = 1000
 POLL_S = 0.05
 
 # Nothing is fetched from the network, and no Python variable can be meant by a table's name.
-_SETTINGS: dict[str, Any] = {"autoinstall_known_extensions": False, "python_enable_replacements": False}
+SETTINGS: dict[str, Any] = {"autoinstall_known_extensions": False, "python_enable_replacements": False}
 _FILE_SETTINGS: dict[str, Any] = {
-    **_SETTINGS,
+    **SETTINGS,
     # More threads would only take time from a proxy's streams.
     "threads": 1,
     # DuckDB 2 otherwise makes files that no DuckDB 1 reads, and a person may have either.
@@ -69,17 +90,19 @@ def writing(path: Path) -> Iterator[Connection]:
     try:
         if not path.exists():
             _make(path)
-        connection = duckdb.connect(str(path), config=_FILE_SETTINGS)
+        with at_the_door(path):
+            connection = duckdb.connect(str(path), config=_FILE_SETTINGS)
     except (duckdb.Error, OSError) as error:
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
     try:
         _migrate(connection, path, _texts("migrations"))
         _install_views(connection)
         yield connection
     except duckdb.Error as error:
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
     finally:
-        connection.close()
+        with at_the_door(path):
+            connection.close()
 
 
 @contextmanager
@@ -97,57 +120,83 @@ def transaction(connection: Connection) -> Iterator[None]:
 
 
 def insert(connection: Connection, exchanges: Iterable[Exchanged]) -> list[RequestRow]:
-    """Store what is not stored yet, and say what that was. To be called within a `transaction`."""
+    """Store what is not stored yet, and never was, and say what that was. To be called within a `transaction`."""
     wanted = {request.id: (request, attempts) for request, attempts in exchanges}
-    known = _known(connection, wanted)
+    known = _known(connection, wanted) | pruned(connection, (request for request, _ in wanted.values()))
     fresh = [exchange for request_id, exchange in wanted.items() if request_id not in known]
-    _fill(connection, fresh)
+    fill(connection, fresh)
     return [request for request, _ in fresh]
 
 
 @contextmanager
 def stored(path: Path, *, wait_s: float = 0.0) -> Iterator[Connection]:
     """The database alone, as it is, only to be read; raises LedgerBusy, or LedgerError where there is none."""
-    with _waited(lambda: duckdb.connect(str(path), read_only=True, config=_FILE_SETTINGS), path, wait_s) as connection:
+    with _waited(lambda: _opened_to_read(path), path, wait_s) as connection:
         try:
             yield connection
         except duckdb.Error as error:
-            raise _explained(error, path) from error
+            raise explained(error, path) from error
 
 
 @contextmanager
-def reading(path: Path, spool_dir: Path, *, wait_s: float = 10.0) -> Iterator[Connection]:
+def beside(path: Path, *, wait_s: float = 0.0) -> Iterator[Connection]:
+    """An empty database in memory and the one at `path`, only to be read, as `stored`; others may read it as well."""
+    with duckdb.connect(config=_FILE_SETTINGS) as connection:
+        _waited(lambda: _attached(connection, path), path, wait_s)
+        try:
+            yield connection
+        except duckdb.Error as error:
+            raise explained(error, path) from error
+
+
+@contextmanager
+def reading(
+    path: Path,
+    spool_dir: Path,
+    *,
+    wait_s: float = 10.0,
+    shared: LedgerTarget | None = None,
+    views: Collection[str] | None = None,
+) -> Iterator[Connection]:
     """`requests`, `attempts` and our views over the database and the spool before it; either may not exist.
 
-    Nothing is written, also not to the disk. Raises LedgerBusy where somebody else writes for longer than `wait_s`.
+    `shared` is the store that this machine has with others, and counts as well; `views` are those that are needed, all
+    where it is None. Nothing is written, also not to the disk. Raises LedgerBusy where somebody else writes for longer
+    than `wait_s`.
     """
     spooled = _spooled(spool_dir)
-    with duckdb.connect(config=_SETTINGS) as connection:
+    with duckdb.connect(config=SETTINGS) as connection:
         try:
-            _present(connection, path, spooled, wait_s)
+            _present(connection, path, spooled, wait_s, shared)
+            for view in chosen(_texts("views"), views):
+                connection.execute(view)
         except (duckdb.Error, OSError) as error:
-            raise _explained(error, path) from error
+            raise explained(error, path) from error
         yield connection
 
 
-def _present(connection: Connection, path: Path, spooled: list[Exchanged], wait_s: float) -> None:
+def _present(
+    connection: Connection, path: Path, spooled: list[Exchanged], wait_s: float, shared: LedgerTarget | None
+) -> None:
     connection.execute("ATTACH ':memory:' AS spool")
     for table, kind in TABLES.items():
         definition = ", ".join(f'"{name}" {sql}' for name, sql in columns(kind).items())
         connection.execute(f"CREATE TABLE spool.{table} ({definition})")
     there = _attach(connection, path, wait_s) if path.exists() else {}
     known = _known(connection, [request.id for request, _ in spooled], "stored.") if there else set()
-    _fill(connection, [exchange for exchange in spooled if exchange[0].id not in known], "spool.")
+    if "pruned" in there:
+        known |= pruned(connection, (request for request, _ in spooled), "stored.")
+    beyond = sources(connection, shared) if shared is not None else {}
+    if beyond:
+        known |= _known(connection, [request.id for request, _ in spooled], f"{SHARED_NAME}.")
+    fill(connection, [exchange for exchange in spooled if exchange[0].id not in known], "spool.")
     for table, kind in TABLES.items():
-        connection.execute(f"CREATE VIEW {table} AS {_united(table, kind, there.get(table))}")
-    for view in _texts("views").values():
-        connection.execute(view)
+        connection.execute(f"CREATE VIEW {table} AS {united(table, kind, there.get(table), beyond.get(table))}")
 
 
 def _attach(connection: Connection, path: Path, wait_s: float) -> dict[str, set[str]]:
     """Put the database beside what is spooled; its tables and their columns."""
-    quoted = str(path.absolute()).replace("'", "''")
-    _waited(lambda: connection.execute(f"ATTACH '{quoted}' AS stored (READ_ONLY)"), path, wait_s)
+    _waited(lambda: _attached(connection, path), path, wait_s)
     found = connection.execute(
         "SELECT table_name, list(column_name) FROM duckdb_columns() "
         "WHERE database_name = 'stored' AND schema_name = 'main' GROUP BY ALL"
@@ -157,27 +206,6 @@ def _attach(connection: Connection, path: Path, wait_s: float) -> dict[str, set[
         return {}
     _check_version(_version(connection, "stored."), path)
     return there
-
-
-def _united(table: str, kind: type[RequestRow] | type[AttemptRow], there: set[str] | None) -> str:
-    """The table as it is stored and as it is spooled; a column that an older version did not have has its default."""
-    names = ", ".join(f'"{name}"' for name in columns(kind))
-    spooled = f"SELECT {names} FROM spool.{table}"
-    if there is None:
-        return spooled
-    chosen = ", ".join(
-        f'"{column.name}"'
-        if column.name in there
-        else f'CAST({_literal(column.default)} AS {column.metadata["sql"]}) AS "{column.name}"'
-        for column in fields(kind)
-    )
-    return f"SELECT {chosen} FROM stored.{table} UNION ALL {spooled}"
-
-
-def _literal(value: object) -> str:
-    if value is None or value is MISSING:
-        return "NULL"
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _spooled(folder: Path) -> list[Exchanged]:
@@ -203,7 +231,8 @@ def _known(connection: Connection, ids: Collection[str], where: str = "") -> set
     return {row[0] for row in rows}
 
 
-def _fill(connection: Connection, exchanges: list[Exchanged], where: str = "") -> None:
+def fill(connection: Connection, exchanges: list[Exchanged], where: str = "") -> None:
+    """Put rows into the tables `requests` and `attempts` of the schema `where`."""
     for start in range(0, len(exchanges), CHUNK_ROWS):
         chunk = exchanges[start : start + CHUNK_ROWS]
         _put(connection, f"{where}requests", RequestRow, [request for request, _ in chunk])
@@ -284,6 +313,17 @@ def _texts(folder: str) -> dict[str, str]:
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted((_HERE / folder).glob("*.sql"))}
 
 
+def _opened_to_read(path: Path) -> Connection:
+    with at_the_door(path, only_to_read=True):
+        return duckdb.connect(str(path), read_only=True, config=_FILE_SETTINGS)
+
+
+def _attached(connection: Connection, path: Path) -> Connection:
+    quoted = str(path.absolute()).replace("'", "''")
+    with at_the_door(path, only_to_read=True):
+        return connection.execute(f"ATTACH '{quoted}' AS stored (READ_ONLY)")
+
+
 def _waited(opened: Callable[[], Connection], path: Path, wait_s: float) -> Connection:
     """Try to open until nobody else has it, or the time is over."""
     end = time.monotonic() + wait_s
@@ -291,13 +331,14 @@ def _waited(opened: Callable[[], Connection], path: Path, wait_s: float) -> Conn
         try:
             return opened()
         except duckdb.Error as error:
-            explained = _explained(error, path)
-            if not isinstance(explained, LedgerBusy) or time.monotonic() >= end:
-                raise explained from error
+            found = explained(error, path)
+            if not isinstance(found, LedgerBusy) or time.monotonic() >= end:
+                raise found from error
         time.sleep(POLL_S)
 
 
-def _explained(error: duckdb.Error | OSError, path: Path) -> LedgerError:
+def explained(error: duckdb.Error | OSError, path: Path) -> LedgerError:
+    """What went wrong with the ledger at `path`, on one line; LedgerBusy where somebody else has it."""
     if isinstance(error, OSError):
         return LedgerError(f"the ledger {path} cannot be opened: {error.strerror}")
     text = str(error).partition("\n")[0]

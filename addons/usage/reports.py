@@ -1,15 +1,14 @@
-"""Reports over the ledger: what requests are grouped by, what is added up, and the tables that come of it.
+"""The ground that all reports stand on: what is asked for, and the tables that come of it.
 
-Nothing is priced here. A cost was calculated once, by `rules/pricing.py` when the request was recorded; the view
-`spend` says what it counts for, and this file adds up. Tables hold raw numbers: `cli/tables.py` makes text of them.
+An `Ask` says which requests a report is about, and `condition` makes SQL of it for the view `spend` and for any other
+that has its columns. Tables hold raw numbers: `cli/tables.py` makes text of them.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -17,7 +16,6 @@ import duckdb
 
 from ringlet_mitm.rules.errors import LedgerError, UsageError
 
-DEFAULT_RULE = "default → "
 READ_ONLY = (
     "SET python_enable_replacements = false",
     "SET enable_external_access = false",
@@ -27,8 +25,6 @@ NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUB
 ZONED = "TIMESTAMP WITH TIME ZONE"
 
 Row = tuple[Any, ...]
-# From the label of a rule to its place in routing.toml.
-Places = Mapping[str, int]
 
 
 class Unit(Enum):
@@ -41,6 +37,17 @@ class Unit(Enum):
     SHARE = "share"
     TOKENS = "tokens"  # in, out, requests that were estimated
     COST = "cost"  # USD where all is known, known USD, requests without a price, and ones that were estimated
+    CHANGE = "change"  # USD more or less where all is known, as far as it is known, requests of which it is not
+    USD = "usd"  # or unknown, and requests that were estimated; below 0 too
+    USD_IF_ANY = "usd-if-any"
+    AMOUNT = "amount"  # of tokens
+    AMOUNT_IF_ANY = "amount-if-any"
+    PART = "part"  # a share, or none of nothing
+    INTERVAL = "interval"  # a share of what was seen, and between which it may be in truth
+    RATIO = "ratio"  # 1 is as it should be
+    MS = "ms"  # milliseconds
+    SPEED = "speed"  # a second
+    TIME = "time"  # a moment as text, to the minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,148 +78,98 @@ class Table:
         return [row[place] for row in self.rows]
 
 
-def _anywhere(value: Any, places: Places) -> int:
-    return 0
-
-
-def _as_it_is(value: Any, places: Places) -> Any:
-    return value
-
-
-def _rule_place(label: str, places: Places) -> int:
-    """As they are asked. Rules that are no longer in the file come before the default, which is the last to be."""
-    return len(places) + 1 if label.startswith(DEFAULT_RULE) else places.get(label, len(places))
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Something that requests can be grouped by: a column of the view `spend`.
-
-    Groups of the same `place` are put in order by cost, the highest first; `weight` is the measure that this is.
-    `only` is what a request has to be for the report to be about it, `none` what is said where none is. `hides` is what
-    every row of it would say the same of.
-    """
-
-    title: str
-    meaning: str
-    place: Callable[[Any, Places], Any] = _anywhere
-    weight: str = "known_cost_usd"
-    only: str = ""
-    none: str = ""
-    hides: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """Something that is added up over the requests of a group."""
-
-    sql: str
-    meaning: str
-
-
-REPORTS: dict[str, Report] = {
-    "rule": Report("RULE", "the rule that decided", _rule_place),
-    "model": Report("MODEL", "the model that the provider was asked for"),
-    "provider": Report("PROVIDER", "the provider it went to"),
-    "day": Report("DAY", "the day in this machine's time zone", _as_it_is),
-    "agent": Report("AGENT", "the agent that asked, as far as it was recognised"),
-    "session": Report("SESSION", "the agent's session"),
-    "profile": Report("PROFILE", "the profile of the proxy"),
-    "switch": Report(
-        "SWITCH",
-        "what had answered a conversation and what did then; only requests that switched",
-        weight="known_switch_cost_usd",
-        only="switches = 1",
-        none="no switches within a conversation",
-        hides=("switches",),
-    ),
-}
-
-MEASURES: dict[str, Measure] = {
-    "requests": Measure("CAST(sum(requests) AS BIGINT)", "how many requests"),
-    "input_tokens": Measure("CAST(sum(input) AS BIGINT)", "tokens in, cached ones included"),
-    "output_tokens": Measure("CAST(sum(output) AS BIGINT)", "tokens out, reasoning included"),
-    "known_cost_usd": Measure("coalesce(sum(known_cost), 0)", "USD of the requests whose price is known"),
-    "unpriced_requests": Measure("CAST(sum(unpriced) AS BIGINT)", "of them, how many have no known price"),
-    "estimated_requests": Measure("CAST(sum(estimated) AS BIGINT)", "of them, how many have estimated tokens"),
-    "failed_requests": Measure("CAST(sum(failed) AS BIGINT)", "of them, how many ended in an error"),
-    "switches": Measure("CAST(sum(switches) AS BIGINT)", "of them, how many switched their conversation"),
-    "known_switch_cost_usd": Measure(
-        "coalesce(sum(switch_cost), 0)", "USD of the cost that these switches cost, as far as prices are known"
-    ),
-    "unpriced_switches": Measure("CAST(sum(switch_unpriced) AS BIGINT)", "switches whose cost is not known"),
-}
-
-DERIVED: dict[str, str] = {
-    "cost_usd": "USD in all; null as soon as one price is unknown",
-    "switch_cost_usd": "of it, USD for switches: the prompt cache left behind; null likewise",
-    "share": "part of all requests of the report, 0 to 1",
-}
-
-SHOWN: tuple[Shown, ...] = (
-    Shown("REQUESTS", Unit.COUNT, ("requests",)),
-    Shown("SWITCHES", Unit.COUNT, ("switches",), if_any="switches"),
-    Shown("TOKENS", Unit.TOKENS, ("input_tokens", "output_tokens", "estimated_requests")),
-    Shown("COST", Unit.COST, ("cost_usd", "known_cost_usd", "unpriced_requests", "estimated_requests")),
-    Shown(
-        "OF IT SWITCHES",
-        Unit.COST,
-        ("switch_cost_usd", "known_switch_cost_usd", "unpriced_switches", "estimated_requests"),
-        if_any="switches",
-    ),
-    Shown("SHARE", Unit.SHARE, ("share",)),
-    Shown("ERRORS", Unit.COUNT, ("failed_requests",), if_any="failed_requests"),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a report is about: `by` names REPORTS; times are microseconds since the epoch, `until_us` not included."""
+    """What a report is about: groups (names of `groups.REPORTS`), a time, and filters.
 
-    by: tuple[str, ...]
-    profile: str | None = None
+    Times are microseconds since the epoch, `until_us` not included. A filter is the names that are wanted, any where it
+    is empty; a name may be a glob. `tz` is the time zone of hours and days, this machine's where it is ''.
+    """
+
+    by: tuple[str, ...] = ()
+    profile: tuple[str, ...] = ()
     since_us: int | None = None
     until_us: int | None = None
+    model: tuple[str, ...] = ()
+    provider: tuple[str, ...] = ()
+    agent: tuple[str, ...] = ()
+    rule: tuple[str, ...] = ()
+    session: tuple[str, ...] = ()
+    project: tuple[str, ...] = ()
+    origin: tuple[str, ...] = ()
+    tz: str = ""
+
+    @property
+    def only_profile(self) -> str | None:
+        """The profile that it is about, where it is one and no more."""
+        return self.profile[0] if len(self.profile) == 1 and not is_glob(self.profile[0]) else None
 
 
-def added_up(connection: duckdb.DuckDBPyConnection, ask: Ask) -> list[Row]:
-    """The groups of `ask.by` with their MEASURES, in no order."""
-    where, values = _where(ask)
-    columns = [*ask.by, *(f"{measure.sql} AS {name}" for name, measure in MEASURES.items())]
-    return _rows(connection, f"SELECT {', '.join(columns)} FROM spend {where} GROUP BY {', '.join(ask.by)}", values)
+# Which columns of `spend` the names of a filter are compared with; one of them has to fit.
+FILTERS: dict[str, tuple[str, ...]] = {
+    "profile": ("profile",),
+    "model": ("model",),
+    "provider": ("provider",),
+    "agent": ("agent",),
+    "rule": ("rule", "split_part(rule, ' → ', 1)"),
+    "session": ("session",),
+    "project": ("project",),
+    "origin": ("origin", "split_part(origin, ':', 1)"),
+}
 
 
-def first_us(connection: duckdb.DuckDBPyConnection, profile: str | None = None) -> int | None:
-    """When the first request arrived, of `profile` or of any; None where there is none."""
-    where, values = _where(Ask((), profile))
-    ((found,),) = _rows(connection, f"SELECT min(started_us) FROM spend {where}", values)
+def is_glob(name: str) -> bool:
+    """It stands for all names that fit it."""
+    return any(sign in name for sign in "*?[")
+
+
+def condition(ask: Ask) -> tuple[str, list[Any]]:
+    """`ask` as a WHERE for a view with the columns of `spend`, and the values of its question marks, in order.
+
+    There is always one, so that ` AND …` may follow.
+    """
+    times = {"started_us >= ?": ask.since_us, "started_us < ?": ask.until_us}
+    tests = [test for test, us in times.items() if us is not None]
+    values: list[Any] = [us for us in times.values() if us is not None]
+    for name, columns in FILTERS.items():
+        wanted: tuple[str, ...] = getattr(ask, name)
+        if wanted:
+            every = [(column, one) for column in columns for one in wanted]
+            tests.append(
+                "(" + " OR ".join(f"{column} {'GLOB' if is_glob(one) else '='} ?" for column, one in every) + ")"
+            )
+            values += [one for _, one in every]
+    return "WHERE " + " AND ".join(tests or ["true"]), values
+
+
+def in_zone(connection: duckdb.DuckDBPyConnection, ask: Ask) -> None:
+    """Have the days and hours of the views be those of `ask.tz`; raises UsageError where DuckDB does not know it."""
+    if not ask.tz:
+        return
+    try:
+        connection.execute(f"SET TimeZone = '{ask.tz.replace(chr(39), '')}'")
+    except duckdb.Error as error:
+        raise UsageError(f"--tz: {_one_line(error)}") from None
+
+
+def fetched(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+    """All rows of a query of ours; raises LedgerError."""
+    try:
+        return connection.execute(sql, list(values)).fetchall()
+    except duckdb.Error as error:
+        raise LedgerError(f"the ledger cannot be read: {_one_line(error)}") from None
+
+
+def first_us(connection: duckdb.DuckDBPyConnection, ask: Ask) -> int | None:
+    """When the first request arrived that fits the filters of `ask`, whatever the time; None where there is none."""
+    where, values = condition(replace(ask, since_us=None, until_us=None))
+    ((found,),) = fetched(connection, f"SELECT min(started_us) FROM spend {where}", values)
     return None if found is None else int(found)
 
 
-def profiles(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Every profile that has a request, also where the profile itself was deleted."""
-    return [name for (name,) in _rows(connection, "SELECT DISTINCT profile FROM spend ORDER BY 1", [])]
-
-
-def spend_table(by: tuple[str, ...], groups: Iterable[Row], rules: Sequence[str] = ()) -> Table:
-    """What `added_up` found as a table with its total.
-
-    `rules` are the labels of a routing.toml from first to default: their order is the report's, and those that no
-    request carries are put in with 0.
-    """
-    rows = list(groups)
-    if by == ("rule",):
-        seen = {row[0] for row in rows}
-        rows += [(label, *_sums(())) for label in rules if label not in seen]
-    rows.sort(key=_order(by, rows, rules))
-    sums = _sums(rows)
-    complete = tuple((*row, *_derived(row[len(by) :], sums)) for row in rows)
-    return Table(
-        columns=(*by, *MEASURES, *DERIVED),
-        shown=(*(Shown(REPORTS[name].title, Unit.NAME, (name,)) for name in by), *_shown(by)),
-        rows=complete,
-        total=(*[""] * len(by), *sums, *_derived(sums, sums)),
-    )
+def recorded(connection: duckdb.DuckDBPyConnection, name: str) -> list[str]:
+    """Every name that a request carries in this column of `spend`: of the profiles, also those that were deleted."""
+    return [str(value) for (value,) in fetched(connection, f"SELECT DISTINCT {name} FROM spend ORDER BY 1")]
 
 
 def selected(connection: duckdb.DuckDBPyConnection, sql: str) -> Table:
@@ -237,62 +194,6 @@ def selected(connection: duckdb.DuckDBPyConnection, sql: str) -> Table:
     units = (Unit.NUMBER if kind.removeprefix("U").startswith(NUMBERS) else Unit.TEXT for kind in types)
     shown = tuple(Shown(name, unit, (name,)) for name, unit in zip(names, units, strict=True))
     return Table(names, shown, tuple(rows))
-
-
-def _where(ask: Ask) -> tuple[str, list[Any]]:
-    tests = {"profile = ?": ask.profile, "started_us >= ?": ask.since_us, "started_us < ?": ask.until_us}
-    given = {test: value for test, value in tests.items() if value is not None}
-    every = [*given, *(REPORTS[name].only for name in ask.by if REPORTS[name].only)]
-    return "WHERE " + " AND ".join(every) if every else "", list(given.values())
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: list[Any]) -> list[Row]:
-    try:
-        return connection.execute(sql, values).fetchall()
-    except duckdb.Error as error:
-        raise LedgerError(f"the ledger cannot be read: {_one_line(error)}") from None
-
-
-def _sums(rows: Iterable[Row]) -> Row:
-    """The MEASURES of all rows together."""
-    columns = list(zip(*(row[-len(MEASURES) :] for row in rows), strict=True))
-    return tuple(map(sum, columns)) if columns else (0,) * len(MEASURES)
-
-
-def _derived(measures: Row, sums: Row) -> Row:
-    """DERIVED of one row, beside the sums of all rows."""
-    of, of_all = (dict(zip(MEASURES, values, strict=True)) for values in (measures, sums))
-    cost = None if of["unpriced_requests"] else Decimal(of["known_cost_usd"])
-    switching = None if of["unpriced_switches"] else Decimal(of["known_switch_cost_usd"])
-    return cost, switching, round(of["requests"] / of_all["requests"], 6) if of_all["requests"] else 0.0
-
-
-def _shown(by: tuple[str, ...]) -> Iterable[Shown]:
-    """What is shown beside the names."""
-    hidden = {name for report in by for name in REPORTS[report].hides}
-    return (shown for shown in SHOWN if shown.of[0] not in hidden)
-
-
-def _order(by: tuple[str, ...], rows: list[Row], rules: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
-    """By the groups of the first column, in these by the second, and so on; a group weighs what all its rows do."""
-    cost, requests = (len(by) + list(MEASURES).index(name) for name in (REPORTS[by[0]].weight, "requests"))
-    weights: dict[Row, tuple[Any, int]] = defaultdict(lambda: (0, 0))
-    for row in rows:
-        for group in _groups(row, len(by)):
-            spent, count = weights[group]
-            weights[group] = (spent - row[cost], count - row[requests])
-    places = {label: place for place, label in enumerate(rules)}
-
-    def key(row: Row) -> tuple[Any, ...]:
-        groups = zip(by, _groups(row, len(by)), strict=True)
-        return tuple((REPORTS[name].place(group[-1], places), weights[group], group[-1]) for name, group in groups)
-
-    return key
-
-
-def _groups(row: Row, depth: int) -> list[Row]:
-    """The group of its first column, of its first two, and so on."""
-    return [row[: length + 1] for length in range(depth)]
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:

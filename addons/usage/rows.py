@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from decimal import Decimal
 from itertools import count
 from typing import Any, TypeVar
@@ -103,11 +104,42 @@ class RequestRow:
         since=2,
         default=None,
     )
-    tokens_low: int | None = _column("BIGINT", "o200k_base tokens of input at least", since=2, default=None)
+    tokens_low: int | None = _column(
+        "BIGINT", "input o200k_base tokens at least, from its length", since=2, default=None
+    )
     tokens_high: int | None = _column("BIGINT", "at most", since=2, default=None)
     origin: str = _column("VARCHAR", "proxy, shadow, or import:AGENT", since=2, default="proxy")
     arm: str = _column("VARCHAR", "arm of a rule's split that it was sent to, '' else", since=2, default="")
+    stop_reason: str = _column(
+        "VARCHAR",
+        "why the answer ended: end, tool calls, max tokens, context full, refusal …; '' unknown",
+        since=2,
+        default="",
+    )
     shadow_of: str = _column("VARCHAR", "id of the request that it is a copy of, '' else", since=2, default="")
+    decision_ratio: float | None = _column(
+        "DOUBLE", "learned ratio that token thresholds were compared with; NULL unknown", since=2, default=None
+    )
+    cost_uncached: Decimal | None = _column(
+        "DECIMAL(18,10)",
+        "USD that the same tokens would have cost without any prompt cache; NULL where that is unknown",
+        since=2,
+        default=None,
+    )
+
+    @property
+    def failed(self) -> bool:
+        """The agent got an error, or no whole answer."""
+        return bool(self.error_class) or self.status is None or self.status >= 400
+
+    @property
+    def unpriced(self) -> bool:
+        """Tokens were used, or may have been, and the price is not known; as in the view `spend`."""
+        return self.cost_total is None and not (self.failed and self.usage_source == "none")
+
+    around: bool = _column(
+        "BOOLEAN", "imported, and not among what the proxy saw at that time: it went around it", since=2, default=False
+    )
 
     @property
     def usage(self) -> Usage:
@@ -132,7 +164,62 @@ class AttemptRow:
     ended_us: int | None = _column("BIGINT", "when it had ended", default=None)
 
 
-def columns(row: type[RequestRow] | type[AttemptRow]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DailyRow:
+    """What is left of a day's requests that were pruned: sums of all that are alike; made by SQL only."""
+
+    day: date = _column("DATE", "the day, in the time zone of the machine that pruned", since=2)
+    started_us: int = _column("BIGINT", "when that day began", since=2)
+    profile: str = _column("VARCHAR", "as in the view spend, like all up to switch", since=2)
+    rule: str = _column("VARCHAR", "", since=2)
+    provider: str = _column("VARCHAR", "", since=2)
+    model: str = _column("VARCHAR", "", since=2)
+    agent: str = _column("VARCHAR", "", since=2)
+    project: str = _column("VARCHAR", "", since=2)
+    status: int | None = _column("INTEGER", "", since=2)
+    origin: str = _column("VARCHAR", "", since=2)
+    arm: str = _column("VARCHAR", "", since=2)
+    switch: str = _column("VARCHAR", "", since=2)
+    requests: int = _column("BIGINT", "how many they were", since=2)
+    failed: int = _column("BIGINT", "of them, how many failed", since=2)
+    input_tokens: int = _column("BIGINT", "sums of the columns of `requests`, like all up to known_cost", since=2)
+    image_input_tokens: int = _column("BIGINT", "", since=2)
+    audio_input_tokens: int = _column("BIGINT", "", since=2)
+    cache_read_tokens: int = _column("BIGINT", "", since=2)
+    cache_write_5m_tokens: int = _column("BIGINT", "", since=2)
+    cache_write_1h_tokens: int = _column("BIGINT", "", since=2)
+    output_tokens: int = _column("BIGINT", "", since=2)
+    reasoning_tokens: int = _column("BIGINT", "", since=2)
+    image_output_tokens: int = _column("BIGINT", "", since=2)
+    audio_output_tokens: int = _column("BIGINT", "", since=2)
+    known_cost: Decimal | None = _column("DECIMAL(18,10)", "USD as far as prices are known", since=2)
+    unpriced: int = _column("BIGINT", "requests without a known price", since=2)
+    estimated: int = _column("BIGINT", "requests whose tokens are estimated", since=2)
+    switches: int = _column("BIGINT", "requests that switched their conversation", since=2)
+    switch_cost: Decimal | None = _column("DECIMAL(18,10)", "USD for that, as far as it is known", since=2)
+    switch_unpriced: int = _column("BIGINT", "switches whose cost is not known", since=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunedRow:
+    """A request that is counted in `daily` now: should its row come again, it is none."""
+
+    id_hash: int = _column("UBIGINT", "md5_number_lower(id)", since=2)
+    before_us: int = _column("BIGINT", "it had arrived before then", since=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunedSessionRow:
+    """A session of which the proxy saw a request that is pruned."""
+
+    session_hash: int = _column("UBIGINT", "md5_number_lower(session)", since=2)
+    first_us: int = _column("BIGINT", "when the first of them had arrived", since=2)
+
+
+AnyRow = RequestRow | AttemptRow | DailyRow | PrunedRow | PrunedSessionRow
+
+
+def columns(row: type[AnyRow]) -> dict[str, str]:
     """Column name to SQL type, in table order."""
     return {item.name: item.metadata["sql"] for item in fields(row)}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,7 @@ import msgspec
 
 from ringlet_mitm.addons.usage.rows import own_ending
 from ringlet_mitm.rules.errors import LedgerError
+from ringlet_mitm.rules.ledger_target import LedgerTarget, words_of
 
 # -P: without it the folder that the proxy was started in could put its own modules before the installed ones.
 COMMAND = (sys.executable, "-P", "-m", "ringlet_mitm.addons.usage.spent")
@@ -55,27 +57,30 @@ class Moment(msgspec.Struct, frozen=True):
 class Spent(msgspec.Struct, frozen=True):
     """What others of the profile spent: processes that were before this one, and those beside it.
 
-    `moments` are of the last minute, oldest first. `failure` says why nothing is known.
+    `moments` are of the last minute, oldest first. `shadow_usd` is what copies cost today, which is in the purses too.
+    `failure` says why nothing is known.
     """
 
     purses: list[Purse] = []
     moments: list[Moment] = []
+    shadow_usd: Decimal = Decimal(0)
     failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SpentApart:
-    """Asks for one profile."""
+    """Asks for one profile; what other machines spent in it counts where they share a store."""
 
     database: Path
     spool_dir: Path
     profile: str
+    shared: LedgerTarget | None = None
 
     async def read(self, since: Since) -> Spent:
         """What all processes but this one spent; raises LedgerError. Cancelled, it ends the process as well."""
         words = (str(since.day_us), str(since.month_us), str(since.minute_us))
         try:
-            out = await _output(str(self.database), str(self.spool_dir), self.profile, own_ending(), *words)
+            out = await output(COMMAND, *self._places(), self.profile, own_ending(), *words)
             found = msgspec.json.decode(out, type=Spent)
         except TimeoutError:
             raise LedgerError(f"the ledger {self.database} was not read within {LIMIT_S:.0f} s") from None
@@ -85,11 +90,15 @@ class SpentApart:
             raise LedgerError(found.failure)
         return found
 
+    def _places(self) -> tuple[str, ...]:
+        return *words_of(self.shared), str(self.database), str(self.spool_dir)
 
-async def _output(*words: str) -> bytes:
+
+async def output(command: Sequence[str], *words: str) -> bytes:
+    """What a process says; raises TimeoutError after LIMIT_S, and OSError where it fails. Cancelled, it ends it too."""
     # A session of its own: Ctrl-C is for the proxy.
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
+        *command, *words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
     )
     try:
         out, _ = await asyncio.wait_for(process.communicate(), LIMIT_S)

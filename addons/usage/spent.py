@@ -1,5 +1,8 @@
 """What a profile spent, as a process: `… -m ringlet_mitm.addons.usage.spent DATABASE SPOOL PROFILE ENDING DAY MONTH
-MINUTE`, the last three in microseconds since the epoch. Requests whose id ends in ENDING are left out."""
+MINUTE`, the last three in microseconds since the epoch. Requests whose id ends in ENDING are left out.
+
+Before these, `--shared TARGET DATA` names a store that machines share, and its `data_path`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import msgspec
 from ringlet_mitm.addons.usage.ledger import Connection, reading
 from ringlet_mitm.addons.usage.spending import Moment, Purse, Since, Spent
 from ringlet_mitm.rules.errors import LedgerError
+from ringlet_mitm.rules.ledger_target import LedgerTarget, taken_from
 
 # Slices of a tenth of a second are all that limits by the minute tell apart; more would only be longer.
 SLICE_US = 100_000
@@ -25,7 +29,7 @@ PURSES = """
         count(*) FILTER (unpriced = 1 AND started_us >= $day),
         count(*) FILTER (unpriced = 1)
     FROM spend
-    WHERE profile = $profile AND started_us >= $month AND NOT suffix(id, $ending)
+    WHERE profile = $profile AND started_us >= $month AND NOT suffix(id, $ending) AND NOT starts_with(origin, 'import:')
     GROUP BY provider ORDER BY provider
 """
 # A request that had ended before has nothing in the last minute; by that alone a large table is mostly passed over.
@@ -36,19 +40,26 @@ MOMENTS = f"""
     GROUP BY slice_us, provider HAVING sum(requests) > 0 OR sum(tokens) > 0
     ORDER BY slice_us, provider
 """
+SHADOWS = """
+    SELECT coalesce(sum(cost_total), 0) FROM requests
+    WHERE origin = 'shadow' AND profile = $profile AND started_us >= $day AND NOT suffix(id, $ending)
+"""
 
 
-def spent(database: Path, spool_dir: Path, profile: str, ending: str, since: Since) -> Spent:
+def spent(
+    database: Path, spool_dir: Path, profile: str, ending: str, since: Since, shared: LedgerTarget | None = None
+) -> Spent:
     """What the ledger and the spool before it say; a failure is told, not raised."""
     same = {"profile": profile, "ending": ending}
     try:
-        with reading(database, spool_dir) as connection:
+        with reading(database, spool_dir, shared=shared) as connection:
             days = {"day": since.day_us, "month": min(since.month_us, since.day_us)}
             purses = [Purse(*row) for row in _rows(connection, PURSES, {**same, **days})]
             moments = [Moment(*row) for row in _rows(connection, MOMENTS, {**same, "minute": since.minute_us})]
+            ((shadow_usd,),) = _rows(connection, SHADOWS, {**same, "day": since.day_us})
     except LedgerError as error:
         return Spent(failure=str(error))
-    return Spent(purses, moments)
+    return Spent(purses, moments, shadow_usd)
 
 
 def _rows(connection: Connection, sql: str, values: dict[str, object]) -> list[tuple[Any, ...]]:
@@ -62,9 +73,9 @@ def main() -> None:
     """Print what was found as JSON; no hurry, streams go first."""
     if hasattr(os, "nice"):
         os.nice(19)
-    database, spool_dir, profile, ending, *times = sys.argv[1:]
+    shared, (database, spool_dir, profile, ending, *times) = taken_from(sys.argv[1:])
     day_us, month_us, minute_us = map(int, times)
-    found = spent(Path(database), Path(spool_dir), profile, ending, Since(day_us, month_us, minute_us))
+    found = spent(Path(database), Path(spool_dir), profile, ending, Since(day_us, month_us, minute_us), shared)
     sys.stdout.buffer.write(msgspec.json.encode(found))
 
 

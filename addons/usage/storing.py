@@ -1,4 +1,7 @@
-"""One turn of the writer as a process: `python -m ringlet_mitm.addons.usage.storing SPOOL DATABASE SECONDS STUCK…`."""
+"""One turn of the writer as a process: `python -m ringlet_mitm.addons.usage.storing SPOOL DATABASE SECONDS STUCK…`.
+
+Before these, `--shared TARGET DATA` says into which store that machines share, and its `data_path`.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,14 @@ from ringlet_mitm.addons.usage.ledger import LedgerBusy
 from ringlet_mitm.addons.usage.spool import Spool
 from ringlet_mitm.addons.usage.writer import Writer
 from ringlet_mitm.rules.errors import LedgerError
+from ringlet_mitm.rules.ledger_target import LedgerTarget, taken_from
 from ringlet_mitm.rules.tokens import Calibration
 
 
-def told(folder: Path, database: Path, seconds: float, stuck: list[str]) -> Told:
+def told(folder: Path, database: Path, seconds: float, stuck: list[str], shared: LedgerTarget | None = None) -> Told:
     """Store what is sealed in `folder`, and say how it went."""
     found: list[Calibration] = []
-    writer = Writer(Spool(folder, "storing"), database, found.append, [folder / name for name in stuck])
+    writer = Writer(Spool(folder, "storing"), database, found.append, [folder / name for name in stuck], shared)
     failure, busy = "", False
     try:
         writer.store(time.monotonic() + seconds)
@@ -36,8 +40,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     if hasattr(os, "nice"):
         os.nice(19)
-    folder, database, seconds, *stuck = sys.argv[1:]
-    sys.stdout.buffer.write(msgspec.json.encode(told(Path(folder), Path(database), float(seconds), stuck)))
+    shared, (folder, database, seconds, *stuck) = taken_from(sys.argv[1:])
+    found = told(Path(folder), Path(database), float(seconds), stuck, shared)
+    sys.stdout.buffer.write(msgspec.json.encode(found))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ringlet_mitm.addons.usage.spool import Spool
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 from ringlet_mitm.rules.tokens import Calibration
 
 logger = logging.getLogger(__name__)
@@ -47,14 +48,20 @@ BROKEN = Pauses(PERIOD_S, 60.0, said_at=1)
 class Turns(ABC):
     """Brings the rows of `spool`, and of any other in its folder, into `database`, turn by turn.
 
+    Where `shared` is a store that several machines have, into that; only what is learned then goes into `database`.
     `on_calibration` is called in the thread, at the start and whenever a learned ratio has changed.
     """
 
     def __init__(
-        self, spool: Spool, database: Path, on_calibration: Callable[[Calibration], None] | None = None
+        self,
+        spool: Spool,
+        database: Path,
+        on_calibration: Callable[[Calibration], None] | None = None,
+        shared: LedgerTarget | None = None,
     ) -> None:
         self._spool = spool
         self._database = database
+        self._shared = shared
         self._on_calibration = on_calibration
         self._calibration: Calibration | None = None
         self._thread = threading.Thread(target=self._run, name="usage writer", daemon=True)
@@ -117,6 +124,6 @@ class Turns(ABC):
         """Rows that came while it did not work are stored right away."""
         recovered = self._failures > 0
         if self._said:
-            logger.warning("usage rows are stored again in %s", self._database)
+            logger.warning("usage rows are stored again in %s", self._shared or self._database)
         self._failures, self._said = 0, False
         return 0.0 if recovered else PERIOD_S

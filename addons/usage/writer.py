@@ -15,9 +15,11 @@ from pathlib import Path
 
 from ringlet_mitm.addons.usage.calibration import learn, learned
 from ringlet_mitm.addons.usage.ledger import Exchanged, LedgerBusy, insert, stored, transaction, writing
+from ringlet_mitm.addons.usage.sharing import share
 from ringlet_mitm.addons.usage.spool import Spool, contents, sealed_files
 from ringlet_mitm.addons.usage.turns import BROKEN, BUSY, Turns
 from ringlet_mitm.rules.errors import LedgerError
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 from ringlet_mitm.rules.tokens import Calibration
 
 logger = logging.getLogger(__name__)
@@ -43,8 +45,9 @@ class Writer(Turns):
         database: Path,
         on_calibration: Callable[[Calibration], None] | None = None,
         stuck: Iterable[Path] = (),
+        shared: LedgerTarget | None = None,
     ) -> None:
-        super().__init__(spool, database, on_calibration)
+        super().__init__(spool, database, on_calibration, shared)
         # Files that are stored, or cannot be read, and could not be taken out of the way.
         self.stuck = set(stuck)
 
@@ -88,12 +91,16 @@ class Writer(Turns):
                 continue
             batch.files[path] = found.bad_lines + found.torn
             batch.exchanges += found.exchanges
-            if len(batch.exchanges) >= BATCH_ROWS:
+            # A file is the same when it is put again; two together might come with a third then.
+            if len(batch.exchanges) >= BATCH_ROWS or self._shared is not None:
                 yield batch
                 batch = Batch()
         yield batch
 
     def _store(self, exchanges: list[Exchanged]) -> None:
+        if self._shared is not None:
+            self._hand_out(share(self._shared, self._database, exchanges))
+            return
         with writing(self._database) as connection:
             with transaction(connection):
                 learn(connection, insert(connection, exchanges))

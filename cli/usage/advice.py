@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ringlet_mitm.addons.usage.reports import DEFAULT_RULE, Table
+from ringlet_mitm.addons.usage.groups import DEFAULT_RULE
+from ringlet_mitm.addons.usage.reports import Table
 from ringlet_mitm.cli.amounts import usd
 from ringlet_mitm.rules.errors import RingletError
 from ringlet_mitm.rules.home import Home

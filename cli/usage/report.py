@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ringlet_mitm.addons.usage import reports
-from ringlet_mitm.addons.usage.ledger import reading
-from ringlet_mitm.addons.usage.reports import DERIVED, MEASURES, REPORTS, Ask, Row
+from ringlet_mitm.addons.usage import periods, reports
+from ringlet_mitm.addons.usage.groups import DERIVED, MEASURES, REPORTS, added_up, spend_table
+from ringlet_mitm.addons.usage.ledger import Connection
+from ringlet_mitm.addons.usage.ranking import BACKWARDS, SORTS, ranked
+from ringlet_mitm.addons.usage.reports import FILTERS, Row, Table, is_glob
 from ringlet_mitm.cli import tables
-from ringlet_mitm.cli.usage import periods
 from ringlet_mitm.cli.usage.advice import Rules, advice, notes, rules_of
-from ringlet_mitm.cli.usage.periods import PERIODS, Period
+from ringlet_mitm.cli.usage.asked import Asked, asking
+from ringlet_mitm.cli.usage.printing import Printing, printing
 from ringlet_mitm.rules.errors import UsageError, nearest
-from ringlet_mitm.rules.home import Home, home_of
 
 EXAMPLE = "work"
+NAMED = 5
 
 
 def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -36,6 +36,15 @@ def _names(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -
     return tuple(dict.fromkeys(names))
 
 
+def _sort(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    name = (value or "").lower()
+    if name and name.removeprefix(BACKWARDS) not in SORTS:
+        close = nearest(name, SORTS)
+        hint = f"did you mean '{close}'?" if close else f"there are {', '.join(SORTS)}"
+        raise UsageError(f"--sort: nothing is called '{value}'; {hint}")
+    return name
+
+
 def _explained(title: str, meanings: Mapping[str, str]) -> str:
     width = max(map(len, meanings))
     lines = "\n".join(f"  {name:{width}}  {meaning}" for name, meaning in meanings.items())
@@ -43,185 +52,188 @@ def _explained(title: str, meanings: Mapping[str, str]) -> str:
 
 
 EPILOG = _explained("What --by takes:", {name: report.meaning for name, report in REPORTS.items()}) + _explained(
-    "Columns of --json and --csv, besides these:",
+    "Columns of --json, --csv and --parquet, besides these:",
     {name: measure.meaning for name, measure in MEASURES.items()} | DERIVED,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
-    """The database and the spool before it. A database elsewhere has no spool that we know of."""
-
-    database: Path
-    spool: Path
-
-    @classmethod
-    def at(cls, home: Home, database: Path | None) -> Ledger:
-        """The home's own, or a file that the person named."""
-        if database is None or database.absolute() == home.database:
-            return cls(home.database, home.spool_dir)
-        if not database.is_file():
-            raise UsageError(f"--db: there is no file {database}")
-        return cls(database, database.parent / f"{database.name}.spool")
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
-    """What the ledger says: the groups, and when the first request was made of those that were not left out by time."""
+    """What the ledger says: the groups, and when the first request was made of those that were not left out by time.
+
+    `hint` is of a name in a filter that no request carries.
+    """
 
     groups: list[Row]
     first_us: int | None
+    hint: str = ""
 
 
 @click.command(epilog=EPILOG)
-@click.option("--profile", metavar="NAME", help="Only this profile; all of them without it.")
 @click.option(
     "--by", multiple=True, callback=_names, metavar="NAME[,NAME]", help="What to group by, see below; else by rule."
 )
 @click.option("--by-rule", is_flag=True, help="The same as --by rule.")
 @click.option("--by-switch", is_flag=True, help="The same as --by switch: what switching provider or model has cost.")
-@click.option("--period", type=click.Choice(list(PERIODS)), help="Days to count, in your time zone; else all.")
-@click.option("--since", metavar="TIME", help="From then on: a day, 2026-11-21T14:30, 2h or 3d (ago).")
-@click.option("--until", metavar="TIME", help="Up to then; a day counts to its end.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: numbers raw, money exact, what is unknown null.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV: as in JSON, what is unknown empty, no total.")
+@asking
+@click.option(
+    "--sort", callback=_sort, metavar="COLUMN", help=f"{', '.join(SORTS)}; with a - before it the other way round."
+)
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Only the first N, the others in one line.")
+@printing
+@click.option(
+    "--html",
+    "page",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the dashboard as one file with these numbers inside, to look at or to send.",
+)
 @click.option("--sql", metavar="SELECT", help="Ask the ledger yourself: tables requests and attempts, view spend.")
-@click.option("--db", "database", type=click.Path(path_type=Path), help="Another database than this home's.")
 def command(
+    asked: Asked,
+    to: Printing,
     by: tuple[str, ...],
     by_rule: bool,
     by_switch: bool,
-    as_json: bool,
-    as_csv: bool,
+    sort: str,
+    top: int | None,
+    page: Path | None,
     sql: str | None,
-    database: Path | None,
-    **given: Any,
 ) -> None:
     """Report requests, tokens and cost.
 
     Costs are what each request was priced at when it was made. A cost after ≥ lacks requests whose price is unknown,
-    one that is wholly unknown is a ?, and ~ marks tokens that were estimated.
+    one that is wholly unknown is a ?, and ~ marks tokens that were estimated. A NAME of a filter may be a glob
+    ('claude-*'), and several are given one by one.
     """
-    if as_json and as_csv:
-        raise UsageError("--json and --csv are two ways to print; choose one")
-    home = home_of(os.environ)
-    ledger = Ledger.at(home, database)
-    asked = tuple(name for name, wanted in (("rule", by_rule), ("switch", by_switch)) if wanted)
-    names = tuple(dict.fromkeys((*asked, *by)))
-    if sql is None:
-        _print_report(home, ledger, names or ("rule",), as_json=as_json, as_csv=as_csv, **given)
-    elif names or any(given.values()):
-        raise UsageError("--sql says itself what to count; the other filters do not go with it")
-    else:
-        _print_selected(ledger, sql, as_json, as_csv)
-
-
-def _print_report(
-    home: Home,
-    ledger: Ledger,
-    names: tuple[str, ...],
-    *,
-    profile: str | None,
-    period: str | None,
-    since: str | None,
-    until: str | None,
-    as_json: bool,
-    as_csv: bool,
-) -> None:
-    if period and (since or until):
-        raise UsageError("--period says it all; leave it out to use --since and --until")
-    now = datetime.now()
-    when = periods.between(since, until, now) if since or until else periods.named(period or periods.DEFAULT, now)
-    ask = Ask(names, profile, when.since_us, when.until_us)
+    if sql is not None:
+        _print_selected(asked, to, sql)
+        return
+    if page is not None:
+        _write_page(asked, to, page)
+        return
+    flags = tuple(name for name, wanted in (("rule", by_rule), ("switch", by_switch)) if wanted)
+    names = tuple(dict.fromkeys((*flags, *by))) or ("rule",)
+    asked = replace(asked, ask=replace(asked.ask, by=names))
     # Reading rules means importing pydantic, which takes as long as DuckDB takes to add up: so they run side by side.
     with ThreadPoolExecutor(1) as aside:
-        reading_rules = aside.submit(rules_of, home, profile) if names == ("rule",) else None
-        found = _found(home, ledger, ask)
+        profile = asked.ask.only_profile
+        wanted = names == ("rule",) and (profile or not asked.ask.profile)
+        reading_rules = aside.submit(rules_of, asked.home, profile) if wanted else None
+        found = _found(asked)
         rules = reading_rules.result() if reading_rules else Rules("")
-    _Output(ask, when, now, found, rules).print(as_json, as_csv)
+    _Output(asked, found, rules).print(to, sort, top)
 
 
-def _print_selected(ledger: Ledger, sql: str, as_json: bool, as_csv: bool) -> None:
-    with reading(ledger.database, ledger.spool) as connection:
+def _write_page(asked: Asked, to: Printing, page: Path) -> None:
+    given = click.get_current_context().params
+    if to.way or any(given[name] for name in ("by", "by_rule", "by_switch", "sort", "top")):
+        raise UsageError("--html has every grouping in it; only filters and times go with it")
+    from ringlet_mitm.cli.usage.page import write_page
+
+    write_page(asked, page)
+
+
+def _print_selected(asked: Asked, to: Printing, sql: str) -> None:
+    given = click.get_current_context().params
+    others = (*FILTERS, "by", "by_rule", "by_switch", "period", "since", "until", "sort", "top", "page")
+    if any(given[name] for name in others):
+        raise UsageError("--sql says itself what to count; the other filters do not go with it")
+    with asked.reading() as connection:
         table = reports.selected(connection, sql)
-    if as_json:
-        click.echo(tables.json_text(tables.as_records(table)))
-    elif as_csv:
-        click.echo(tables.csv_text(table))
-    else:
-        tables.show(table)
+    to.table(table)
 
 
-def _found(home: Home, ledger: Ledger, ask: Ask) -> Found:
-    with reading(ledger.database, ledger.spool) as connection:
-        if ask.profile and not home.profile_file(ask.profile).exists():
-            _check_recorded(ask.profile, home, reports.profiles(connection))
-        return Found(reports.added_up(connection, ask), reports.first_us(connection, ask.profile))
+def _found(asked: Asked) -> Found:
+    with asked.reading(["spend"]) as connection:
+        groups = added_up(connection, asked.ask)
+        first_us = reports.first_us(connection, asked.ask)
+        return Found(groups, first_us, "" if groups or first_us is not None else _hint(connection, asked))
 
 
-def _check_recorded(name: str, home: Home, recorded: Iterable[str]) -> None:
-    """A profile that was deleted still has its rows; one that has neither is a slip."""
-    known = sorted({*recorded, *(path.parent.name for path in home.profiles_dir.glob("*/profile.toml"))})
-    if name not in known:
-        close = nearest(name, known)
-        there = f"there are {', '.join(known)}" if known else "there are none yet"
-        raise UsageError(f"no profile '{name}'; " + (f"did you mean '{close}'?" if close else there))
+def _hint(connection: Connection, asked: Asked) -> str:
+    """What may have been meant where no request carries a name that was given."""
+    for name, given in asked.filters().items():
+        labels = reports.recorded(connection, name) if name != "profile" else []
+        known = [*labels, *(label.partition(" → ")[0] for label in labels if name == "rule")]
+        for one in given:
+            if known and one not in known and not is_glob(one):
+                close = nearest(one, known)
+                return f"did you mean '{close}'?" if close else f"there are {_some(labels)}"
+    return ""
 
 
-@dataclass(frozen=True, slots=True)
+def _some(names: list[str]) -> str:
+    shown = [name or tables.NAMELESS for name in names[:NAMED]]
+    return ", ".join(shown) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+
+
 class _Output:
     """A report, ready to be printed in one way or another."""
 
-    ask: Ask
-    when: Period
-    now: datetime
-    found: Found
-    rules: Rules
+    def __init__(self, asked: Asked, found: Found, rules: Rules) -> None:
+        self._asked = asked
+        self._ask = asked.ask
+        self._found = found
+        self._narrowed = bool(asked.filters().keys() - {"profile"})
+        self._rules = self._of_these(rules) if self._narrowed else rules
 
-    def print(self, as_json: bool, as_csv: bool) -> None:
-        """To stdout."""
-        table = reports.spend_table(self.ask.by, self.found.groups, self.rules.labels)
-        if as_json:
-            click.echo(tables.json_text(self._document(table)))
-        elif as_csv:
-            click.echo(tables.csv_text(table))
-        elif self.found.groups:
-            tables.show(table, self._heading(), notes(table, self.rules))
-        else:
-            click.echo(self._nothing())
+    def print(self, to: Printing, sort: str, top: int | None) -> None:
+        """To stdout, or into a file."""
+        whole = spend_table(self._ask.by, self._found.groups, self._rules.labels)
+        table = ranked(whole, self._ask.by, sort, top)
+        rules = replace(self._rules, labels=()) if self._narrowed else self._rules
+        to.table(
+            table,
+            self._heading(),
+            notes(whole, rules),
+            self._document(whole, table, rules),
+            "" if self._found.groups else self._nothing(),
+        )
 
-    def _document(self, table: reports.Table) -> dict[str, Any]:
+    def _of_these(self, rules: Rules) -> Rules:
+        """With rules left out, one that is not there may well have fired."""
+        there = {row[0] for row in self._found.groups}
+        return replace(rules, labels=tuple(label for label in rules.labels if label in there))
+
+    def _document(self, whole: Table, table: Table, rules: Rules) -> dict[str, Any]:
         return {
-            "by": self.ask.by,
-            "profile": self.ask.profile,
-            "since": periods.iso(self.ask.since_us, self.now),
-            "until": periods.iso(self.ask.until_us, self.now),
+            "by": self._ask.by,
+            "profile": self._ask.only_profile,
+            "filters": self._asked.filters(),
+            "since": periods.iso(self._ask.since_us, self._asked.now),
+            "until": periods.iso(self._ask.until_us, self._asked.now),
             "rows": tables.as_records(table),
-            "total": tables.total_record(table, self.ask.by),
-            "advice": advice(table, self.rules) or None,
+            "total": tables.total_record(table, self._ask.by),
+            "advice": advice(whole, rules) or None,
         }
 
     def _heading(self) -> str:
-        whose = f"profile '{self.ask.profile}'" if self.ask.profile else "all profiles"
-        return f"usage of {whose}, {self._time()}"
+        every = "" if self._ask.profile else "all profiles"
+        return f"usage of {', '.join(filter(None, (every, self._asked.whose, self._time())))}"
 
     def _time(self) -> str:
-        if self.when.since_us is None and self.when.until_us is None and self.found.first_us is not None:
-            return f"{self.when.words} (since {periods.day_of(self.found.first_us, self.now)})"
-        return self.when.words
+        when, first_us = self._asked.period, self._found.first_us
+        if when.since_us is None and when.until_us is None and first_us is not None:
+            return f"{when.words} (since {periods.day_of(first_us, self._asked.now)})"
+        return when.words
 
     def _nothing(self) -> str:
-        whose = f" of profile '{self.ask.profile}'" if self.ask.profile else ""
-        first_us = self.found.first_us
-        none = next((REPORTS[name].none for name in self.ask.by if REPORTS[name].none), "")
+        whose = f" of {self._asked.whose}" if self._asked.whose else ""
+        first_us, when = self._found.first_us, self._asked.period
+        none = next((REPORTS[name].none for name in self._ask.by if REPORTS[name].none), "")
         if first_us is not None and none:
             return f"{none}{whose}, {self._time()}"
         if first_us is not None:
             return (
-                f"no requests{whose}, {self.when.words}; "
-                f"the first is from {periods.day_of(first_us, self.now)}, --period all counts all"
+                f"no requests{whose}, {when.words}; "
+                f"the first is from {periods.day_of(first_us, self._asked.now)}, --period all counts all"
             )
-        name = self.ask.profile or EXAMPLE
+        if self._found.hint:
+            return f"no requests{whose}; {self._found.hint}"
+        if self._narrowed:
+            return f"no requests{whose} are recorded"
+        name = self._ask.only_profile or EXAMPLE
         return (
             f"no requests{whose} are recorded yet; start the proxy with:  ringlet-mitm --profile {name}\n"
             f'and then, in the shell of an agent:  eval "$(ringlet-mitm env --profile {name})"'

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.relay import Reading
 from ringlet_mitm.addons.usage.rows import RequestRow, decode_line, encode_line
 from ringlet_mitm.rules.failures import Failure, FailureKind
+from ringlet_mitm.rules.peek import peek
 from ringlet_mitm.rules.pricelist import PriceBook
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.reliability import Attempt
@@ -52,6 +54,7 @@ def test_a_row_tells_the_whole_story() -> None:
     )  # fmt: skip
     assert (row.stream, row.messages, row.tools, row.has_system, row.max_output_tokens) == (True, 1, 1, True, 77)
     assert (row.counted_tokens, row.calibration, row.estimated_input_tokens) == (100, 1.1, 110)
+    assert row.decision_ratio == 1.0  # that of the model asked for; `calibration` is that of the one that answered
     assert (row.status, row.error_class, row.attempts, row.decision_us) == (200, "", 1, 321)
     assert (row.request_bytes, row.response_bytes) == (len(compact(BODY)), 5000)
     assert (row.usage, row.usage_source) == (READING.usage, "reported")
@@ -279,3 +282,97 @@ def test_a_fallback_that_answered_is_a_switch_as_well() -> None:
     assert (row.provider, row.switched_from, row.cost_switch) == (
         "anthropic", "groq/llama-3.3-70b-versatile", Decimal("0.0027"),
     )  # fmt: skip
+
+
+HOSTS = {"api.anthropic.com": "anthropic"}
+
+
+def as_asked(
+    books: Bookkeeper, to: tuple[str, str], asked: str = CLAUDE[1], hosts: Mapping[str, str] = HOSTS, **used: int
+) -> Decimal | None:
+    """What the row says that the model asked for would have cost."""
+    exchange = routed(MESSAGES, BODY | {"model": asked}, provider=to[0], model=to[1])
+    reread(exchange, hosts)
+    exchange.status, exchange.reading = 200, replace(READING, usage=Usage(**used))
+    row, _ = books.rows(exchange, NOW)
+    assert decode_line(encode_line(row, ())) == (row, ())
+    return row.cost_as_asked
+
+
+def reread(exchange: Exchange, hosts: Mapping[str, str] = HOSTS, **headers: str) -> None:
+    """As dispatch reads it: with the provider of the host that was asked."""
+    assert exchange.turn is not None
+    sent = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
+    request = replace(exchange.turn.request, headers=sent)
+    exchange.turn = replace(exchange.turn, peek=peek(request, lambda host: hosts.get(host, "")))
+
+
+def test_what_was_asked_for_costs_what_it_cost() -> None:
+    """3 USD a million tokens, 0.30 from the cache; the second one could have read more, and did not."""
+    own = books()
+    assert as_asked(own, CLAUDE, input_tokens=10_000) == Decimal("0.03")
+    assert as_asked(own, CLAUDE, input_tokens=10_000) == Decimal("0.03")
+
+
+def test_a_conversation_sent_elsewhere_would_have_had_its_cache_there() -> None:
+    own = books()
+    assert as_asked(own, LLAMA, input_tokens=10_000) == Decimal("0.03")
+    assert (
+        as_asked(own, LLAMA, input_tokens=12_000, output_tokens=100)
+        == (10_000 * Decimal("0.3") + 2_000 * 3 + 100 * 15) / 1_000_000
+    )
+
+
+def test_coming_back_costs_what_it_would_not_have_as_asked() -> None:
+    own = books()
+    as_asked(own, LLAMA, input_tokens=10_000)
+    assert (
+        as_asked(own, CLAUDE, cache_write_5m_tokens=11_000)
+        == (10_000 * Decimal("0.3") + 1_000 * Decimal("3.75")) / 1_000_000
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "hosts"),
+    [("nobody-knows-this-model", HOSTS), (CLAUDE[1], {})],
+    ids=["a model without a price", "a host that is nobody's"],
+)
+def test_what_nobody_knows_the_price_of_is_unknown(asked: str, hosts: Mapping[str, str]) -> None:
+    assert as_asked(books(), LLAMA, asked, hosts, input_tokens=10_000) is None
+
+
+def test_without_an_answer_there_is_nothing_to_compare() -> None:
+    exchange = routed(MESSAGES, BODY | {"model": CLAUDE[1]}, provider=LLAMA[0], model=LLAMA[1])
+    reread(exchange)
+    exchange.status = 529
+    assert row_of(exchange).cost_as_asked is None
+
+
+def test_what_it_would_have_cost_without_a_cache_is_in_the_row() -> None:
+    exchange = routed(MESSAGES, BODY, provider=CLAUDE[0], model=CLAUDE[1])
+    used = Usage(input_tokens=1_000, cache_read_tokens=9_000)
+    exchange.status, exchange.reading = 200, replace(READING, usage=used)
+    row = row_of(exchange)
+    assert (row.cost_total, row.cost_uncached) == (Decimal("0.0057"), Decimal("0.03"))
+
+
+WORKS_IN = BODY | {"system": "# Environment\n - Primary working directory: /home/ada/lovelace\n"}
+
+
+@pytest.mark.parametrize(("keeps", "project"), [(True, "lovelace"), (False, "")])
+def test_the_project_is_in_the_row_unless_nothing_is_to_be_kept(keeps: bool, project: str) -> None:
+    exchange = routed(MESSAGES, WORKS_IN)
+    reread(exchange, user_agent="claude-cli/2.1.197")
+    row, _ = Bookkeeper("work", PriceBook(), keeps_projects=keeps).rows(exchange, NOW)
+    assert (row.agent, row.project) == ("claude", project)
+
+
+def test_the_arm_and_why_the_answer_ended() -> None:
+    exchange = routed(CHAT)
+    assert exchange.turn is not None
+    decision = replace(exchange.turn.decision, arm="groq/llama")
+    exchange.turn = replace(exchange.turn, decision=decision)
+    exchange.status, exchange.reading = 200, replace(READING, stop_reason="length")
+    assert (row_of(exchange).arm, row_of(exchange).stop_reason) == ("groq/llama", "max tokens")
+    exchange.reading = replace(READING, stop_reason="")
+    assert row_of(exchange).stop_reason == ""

@@ -17,7 +17,9 @@ from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.live import Live, Ruling
 from ringlet_mitm.rules.encoder import Encoder, load_encoder
+from ringlet_mitm.rules.limits import Limit, LimitKind
 from ringlet_mitm.rules.providers import registry
+from ringlet_mitm.rules.routes import Route
 from ringlet_mitm.rules.rulebook import load_rulebook
 from ringlet_mitm.rules.shapes import WireFormat
 from ringlet_mitm.rules.tokens import Calibration
@@ -146,3 +148,27 @@ def test_rules_that_come_into_force_while_tokens_are_counted_are_for_the_next_re
     desk.intake = Intake(desk.live, Counter(load), lambda host: True, Conversations())
     taken = [desk.took(600) for _ in range(2)]
     assert [(label(one), one.targets[0].provider) for one in taken] == [(TO_LONG, "openai"), ("long → gw", "gw")]
+
+
+SPLIT = '[[rule]]\nmatch = { always = true }\nsplit = { "groq" = 1, "anthropic" = 1 }\nshadow = "openai"\n'
+
+
+def test_a_session_keeps_its_arm_and_others_have_theirs() -> None:
+    desk = Desk(SPLIT)
+    arms = []
+    for number in range(20):
+        exchanges = [desk.took(words, session=f"s-{number}") for words in (50, 200)]
+        found = {(one.turn.decision.arm, one.targets[0].provider) for one in exchanges if one.turn}
+        assert len(found) == 1
+        arms += found
+    assert set(arms) == {("groq", "groq"), ("anthropic", "anthropic")}
+
+
+def test_what_a_limit_sends_elsewhere_is_of_no_arm_and_not_copied() -> None:
+    desk = Desk(SPLIT)
+    exchange = desk.took(50)
+    limit = Limit(LimitKind.USD_PER_DAY, switch=1, to=Route("openai", "gpt-5-nano"), label="limit usd-per-day → openai")
+    desk.intake.redirect(exchange, limit)
+    assert exchange.turn is not None
+    decision = exchange.turn.decision
+    assert (decision.arm, decision.shadow, exchange.targets[0].provider) == ("", None, "openai")

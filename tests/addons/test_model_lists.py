@@ -61,3 +61,12 @@ def test_each_format_has_its_list(path, headers, names) -> None:  # type: ignore
 @pytest.mark.parametrize(("method", "path"), [("POST", "/v1/models"), ("GET", "/v1/files"), ("GET", "/")])
 def test_other_requests_are_not_for_it(method: str, path: str) -> None:
     assert models_page(tutils.treq(method=method.encode(), path=path.encode()), ruling()) is None
+
+
+def test_the_models_of_all_arms_are_listed_and_those_of_shadows_are_not() -> None:
+    rules = """
+        [default]
+        split = { "groq/llama-3.3-70b-versatile" = 1, "anthropic/claude-haiku-4-5" = 1 }
+        shadow = "openai/gpt-5-nano"
+    """
+    assert [name for name, _ in routed_models(ruling(rules))] == NAMES

@@ -27,6 +27,7 @@ from figures import Figure, Target, markdown, quantile
 from generator import Load, Upstream, compile_programs, probe, run_load
 from million import check_recorded, report_figures
 from proxies import ROUTED_MODEL, Proxy, start_mitmdump, start_ringlet
+from replays import replay_figures
 from translations import translation_figures
 
 SIZES_KB = (2, 50, 500)
@@ -210,6 +211,8 @@ def measure_all(folder: Path, extent: Extent) -> list[Figure]:
     check_recorded(folder)
     say("decisions")
     found += [*start_up, *decision_figures(extent.blocks), *translation_figures(extent.blocks)]
+    say("a backtest")
+    found += replay_figures(folder, extent.starts)
     say("a million rows")
     return [*found, *report_figures(folder, extent.starts)]
 

@@ -283,6 +283,40 @@ def test_sticky_rules_are_named(work: Path, tmp_path: Path) -> None:
     assert [rule["sticky"] for rule in as_json["rules"]] == ["session", None]
 
 
+def test_splits_and_shadows_are_named(work: Path, tmp_path: Path) -> None:
+    work.write_text((FIXTURES / "routing" / "good" / "split.toml").read_text())
+    rest = "everything else is split: 50 % openai, 50 % passthrough"
+    assert f"{work}: OK, 2 rules (2 split, 1 with a shadow), {rest}" in run("check", "--profile", "work").output
+    listed = run("list", "--profile", "work").output
+    first, second, *_ = listed.splitlines()[1:]
+    assert first.split("  ")[-2].strip() == "20 % groq/llama-3.3-70b-versatile, 80 % anthropic"
+    assert "tool-use → anthropic (copies to groq/llama-3.3-70b-versatile)" in second
+    copies = "up to $2.50 a day, of 25 % of the conversations, none of more than 50,000 input tokens"
+    assert listed.splitlines()[-2:] == ["Copies:", f"  {copies}"]
+    rows = json.loads(run("list", "--profile", "work", "--json").output)
+    assert [row["split"] for row in rows] == [
+        {"groq/llama-3.3-70b-versatile": 0.2, "anthropic": 0.8},
+        None,
+        {"openai": 0.5, "passthrough": 0.5},
+    ]
+    assert [row["shadow"] for row in rows] == [None, "groq/llama-3.3-70b-versatile", None]
+    assert [row["provider"] for row in rows] == [None, "anthropic", None]
+    body = tmp_path / "request.json"
+    body.write_text(
+        json.dumps({**BODY, "tools": [{"name": "a"}], "messages": [{"role": "user", "content": "x " * 3000}]})
+    )
+    said = run("explain", body, "--path", "/v1/messages", "--profile", "work").output
+    assert "a copy, once it is answered: groq/llama-3.3-70b-versatile" in said
+    assert "; copies go to groq/llama-3.3-70b-versatile)" in said
+
+
+def test_check_warns_of_a_shadow_without_a_key(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "r.toml"
+    file.write_text('[[rule]]\nmatch.stream = true\nto = "anthropic"\nshadow = "groq"\n')
+    *_, warning = run("check", file).output.splitlines()
+    assert warning.startswith(f"warning: {file}:1: a shadow that gets no copies: the key of 'groq' is not set")
+
+
 def test_check_of_a_profile_checks_what_holds_for_all(home: Path, config: Path) -> None:
     model = "model anthropic/claude-sonnet-4.6"
     result = run("check", "--profile", "plain")

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledgers import connected, reference, request
 
-from ringlet_mitm.addons.usage.reports import Ask, Shown, Table, Unit, added_up, selected, spend_table
+from ringlet_mitm.addons.usage.groups import added_up, spend_table
+from ringlet_mitm.addons.usage.reports import Ask, Shown, Table, Unit, selected
 from ringlet_mitm.cli import tables
 from ringlet_mitm.cli.tables import json_text, laid_out, shortened
 
@@ -257,7 +258,7 @@ def test_a_durations_text() -> None:
 
 SHOW = """
 from decimal import Decimal
-from ringlet_mitm.addons.usage.reports import spend_table
+from ringlet_mitm.addons.usage.groups import spend_table
 from ringlet_mitm.cli import tables
 import sys
 group = ("input-tokens-lt → groq :smile: [bold]", 1284, 980_000, 220_000, Decimal("0.18"), 0, 0, 0, 0, 0, 0)
@@ -299,3 +300,21 @@ def test_a_pipe_gets_plain_text_and_no_rich() -> None:
     assert STYLE not in done.stdout
     assert done.stdout.startswith("heading\n\nRULE ")
     assert done.stdout.endswith("100%\n\nnote\nFalse\n")
+
+
+@pytest.mark.parametrize(
+    ("known", "unknown", "shown"),
+    [
+        ("-3.2", 0, "-$3.20"),
+        ("0.12", 0, "+$0.12"),
+        ("0", 0, "$0.00"),
+        ("-0.00001", 0, "-<$0.0001"),
+        ("-3.2", 4, "-$3.20 + ?"),
+        ("0", 4, "?"),
+    ],
+)
+def test_changes(known: str, unknown: int, shown: str) -> None:
+    columns = ("change", "known", "unknown")
+    row = (None if unknown else Decimal(known), Decimal(known), unknown)
+    table = Table(columns, (Shown("CHANGE", Unit.CHANGE, columns),), (row,))
+    assert [line.split("  ")[-1].strip() for line in text_of(table).splitlines()][-1] == shown

@@ -38,7 +38,7 @@ def test_all_data_goes_along() -> None:
         path
         for folder in packages().values()
         for path in folder.rglob("*")
-        if path.suffix in (".toml", ".sql", ".xz") or path.name == "py.typed"
+        if path.suffix in (".toml", ".sql", ".xz", ".html", ".css", ".js", ".txt") or path.name == "py.typed"
     }
     taken = {
         path

@@ -9,8 +9,8 @@ from pathlib import Path
 from promises.tables import promises
 
 HERE = Path(__file__).parent
-RANGES = {"A": [(4, 44)], "B": [(34, 37)], "C": [(1, 63)], "D": [(1, 74)], "E": [(1, 134)]}
-RANGES["X"] = [(3, 26)]
+RANGES = {"A": [(3, 44)], "B": [(24, 30), (34, 37)], "C": [(1, 63)], "D": [(1, 74)], "E": [(1, 134)]}
+RANGES["X"] = [(3, 27)]
 
 
 def numbers() -> Iterator[str]:

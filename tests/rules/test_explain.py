@@ -220,6 +220,9 @@ def test_as_a_dictionary_it_is_json_and_says_the_same(explained: Any) -> None:
         "rule": 2,
         "provider": "minimax",
         "model": "MiniMax-M2",
+        "arm": None,
+        "split": None,
+        "shadow": None,
         "estimate": 1840,
         "ratio": 1.15,
     }

@@ -40,7 +40,17 @@ def test_published_prices_are_charged_exactly(book: PriceBook, point: dict[str, 
 
 
 def test_there_are_enough_points() -> None:
-    assert len(POINTS) >= 60
+    """Different ones: of a provider and model, of kinds of tokens, on either side of a tier, on a day."""
+    long = [sum(point["usage"].values()) > 250_000 for point in POINTS]
+    distinct = {
+        (point["provider"], point["model"], *sorted(point["usage"]), is_long, point.get("on"))
+        for point, is_long in zip(POINTS, long, strict=True)
+    }
+    assert len(distinct) >= 60
+    assert {"anthropic", "openai", "gemini", "groq", "minimax", "openrouter"} <= {point["provider"] for point in POINTS}
+    kinds = {"input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens"}
+    assert kinds <= {kind for point in POINTS for kind in point["usage"]}
+    assert all(point["source"] for point in POINTS)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal
 
 import pytest
@@ -17,7 +17,10 @@ from ringlet_mitm.rules.pricing import (
     Rates,
     Tier,
     Usage,
+    amounts,
     cost,
+    cost_as_asked,
+    cost_uncached,
     switch_cost,
 )
 
@@ -174,3 +177,90 @@ def test_a_switch_is_a_part_of_the_cost(usage: Usage, rates: Rates, cached: int)
     bill, extra = cost(usage, card), switch_cost(usage, card, cached)
     assert bill.input is not None and bill.cache_write is not None and extra is not None
     assert 0 <= extra <= bill.input + bill.cache_write
+
+
+# USD per million, as Anthropic has them for Sonnet.
+SONNET = PriceCard(
+    "p",
+    "m",
+    Rates(
+        input_tokens=Decimal(3),
+        cache_read_tokens=Decimal("0.3"),
+        cache_write_5m_tokens=Decimal("3.75"),
+        cache_write_1h_tokens=Decimal(6),
+        output_tokens=Decimal(15),
+    ),
+    "test",
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "cached", "usd"),
+    [
+        pytest.param(Usage(input_tokens=10_000, output_tokens=100), 0, "0.0315", id="nothing in a cache"),
+        pytest.param(Usage(input_tokens=10_000, output_tokens=100), 8_000, "0.0099", id="the last request's tokens"),
+        pytest.param(Usage(input_tokens=10_000), 50_000, "0.003", id="no more than there are"),
+        pytest.param(Usage(input_tokens=1_000, cache_read_tokens=9_000), 0, "0.0057", id="what was read elsewhere"),
+        pytest.param(Usage(input_tokens=1_000, cache_read_tokens=9_000), 9_500, "0.00435", id="and some more"),
+        pytest.param(
+            Usage(input_tokens=1_000, cache_write_5m_tokens=2_000, cache_write_1h_tokens=3_000), 4_000,
+            "0.00795", id="written: what lives longest stands in front",
+        ),
+    ],
+)  # fmt: skip
+def test_what_the_model_asked_for_would_have_cost(usage: Usage, cached: int, usd: str) -> None:
+    assert cost_as_asked(usage, SONNET, cached) == Decimal(usd)
+
+
+def test_without_a_price_nobody_knows_what_it_would_have_cost() -> None:
+    assert cost_as_asked(Usage(input_tokens=5), None, 0) is None
+    assert cost_as_asked(Usage(input_tokens=5), CARD, 5) is None
+    assert cost_uncached(Usage(input_tokens=5), None) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        pytest.param(Usage(input_tokens=1_000, output_tokens=100), "0.0045", id="no cache"),
+        pytest.param(Usage(input_tokens=1_000, cache_read_tokens=9_000), "0.03", id="read"),
+        pytest.param(
+            Usage(cache_write_5m_tokens=4_000, cache_write_1h_tokens=5_000, cache_read_tokens=1_000),
+            "0.03",
+            id="written",
+        ),
+    ],
+)
+def test_what_it_would_have_cost_without_a_cache(usage: Usage, usd: str) -> None:
+    assert cost_uncached(usage, SONNET) == Decimal(usd)
+
+
+@given(usages, st.integers(0, 10**10))
+def test_where_all_kinds_cost_the_same_a_cache_makes_no_difference(usage: Usage, cached: int) -> None:
+    card = PriceCard("p", "m", FULL, "test")
+    assert cost_as_asked(usage, card, cached) == cost_uncached(usage, card) == cost(usage, card).total
+
+
+@given(usages, st.integers(0, 10**10))
+def test_a_cache_never_makes_what_was_asked_dearer(usage: Usage, cached: int) -> None:
+    cheap = PriceCard("p", "m", replace(FULL, cache_read_tokens=Decimal("0.1")), "test")
+    found, bill = cost_as_asked(usage, cheap, cached), cost(usage, cheap).total
+    assert found is not None and bill is not None and found <= bill
+
+
+tariffs = st.builds(
+    PriceCard,
+    st.just("p"),
+    st.just("m"),
+    st.builds(Rates, **{kind: st.none() | st.decimals(0, 100, places=6) for kind in TOKEN_KINDS}),
+    st.just("test"),
+    st.sampled_from([(), (Tier(1000, FULL),)]),
+    st.sampled_from([Decimal(0), Decimal("0.01")]),
+)
+
+
+@given(usages, tariffs)
+def test_amounts_are_those_of_the_bill(usage: Usage, card: PriceCard) -> None:
+    bill = cost(usage, card)
+    total, output = amounts([getattr(usage, kind) for kind in TOKEN_KINDS], card)
+    assert total == bill.total
+    assert output == (None if total is None else bill.output)

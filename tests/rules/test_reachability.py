@@ -265,3 +265,12 @@ def test_a_warning_about_two_files_names_the_other(providers: Any) -> None:
     assert "the rule in line 1 (always → openai) already takes" in first.message
     (alone,) = warnings(load_rulebook("", "routing.toml", providers, None, settings))
     assert "the rule in line 4 of c.toml (model-route a → groq) already takes" in alone.message
+
+
+def test_rules_that_split_alike_lead_to_the_same(providers: Any) -> None:
+    """X-028 warns where what comes behind goes elsewhere; the same arms are no other way."""
+    split = 'split = { "groq" = 1, "openai" = 1 }\n'
+    same = f"[[rule]]\nmatch = {{ tool-use = true }}\n{split}[default]\n{split}"
+    other = same.replace('"openai" = 1 }\n[default]', '"minimax" = 1 }\n[default]')
+    found = [len(warnings(load_rulebook(text, "r.toml", providers))) for text in (same, other)]
+    assert found == [0, 1]

@@ -12,7 +12,7 @@ from ringlet_mitm.rules.peek import AgentRequest
 from ringlet_mitm.rules.providers import Endpoint, ProviderRegistry, registry
 from ringlet_mitm.rules.rulebook import Route
 from ringlet_mitm.rules.shapes import WireFormat
-from ringlet_mitm.rules.targets import ProfilePin, Target, line_up
+from ringlet_mitm.rules.targets import Place, ProfilePin, Target, line_up, places
 
 MESSAGES, CHAT, RESPONSES, GEMINI = tuple(WireFormat)[:4]
 PROVIDERS = registry(
@@ -290,3 +290,43 @@ def test_headers_that_depend_on_the_turn(features: Features, wanted: dict[bytes,
         name: value for name, value in target.headers if name in (b"x-initiator", b"copilot-vision-request")
     } == wanted
     assert dict(target.headers)[b"copilot-integration-id"] == b"vscode-chat"
+
+
+class TestPlaces:
+    """Where targets are, without the request."""
+
+    PIN = ProfilePin(
+        "anthropic", "pinned", model_fallbacks={"gpt-5": ("openai/gpt-4o",)}, fallback_providers=("gemini",)
+    )
+
+    @pytest.mark.parametrize("pin", [ProfilePin(), PIN, ProfilePin(None, "passed")], ids=["no pin", "pin", "passing"])
+    @pytest.mark.parametrize("request_", [CLAUDE, CODEX, PLAN], ids=["claude", "codex", "plan"])
+    @pytest.mark.parametrize("model", ["claude-sonnet-4-5", "gpt-5", "anthropic/claude-opus-4-8", ""])
+    @pytest.mark.parametrize(
+        "route",
+        [
+            Route(),
+            Route(model="other"),
+            Route("anthropic"),
+            Route("groq", "llama"),
+            Route("gw"),
+            Route("openai", fallback=(Route("groq", "llama"), Route("anthropic", "claude-haiku-4-5"), Route())),
+            Route("openai", "openai/gpt-5", alone=True),
+        ],
+        ids=str,
+    )
+    def test_they_are_those_of_the_targets(
+        self, route: Route, model: str, request_: AgentRequest, pin: ProfilePin
+    ) -> None:
+        chain = line_up(route, request_, Features(model), PROVIDERS, pin)  # type: ignore[arg-type]
+        asked_provider = PROVIDERS.by_host(request_.host)
+        found = places(route, asked_provider, model, PROVIDERS, pin)
+        assert found == tuple(dict.fromkeys(Place(target.provider, target.model) for target in chain))
+
+    def test_of_a_host_that_is_nobodys(self) -> None:
+        assert [str(place) for place in places(Route(), "", "m", PROVIDERS, ProfilePin())] == ["passthrough/m"]
+
+    def test_a_provider_that_cannot_be_used_now(self) -> None:
+        assert places(Route("azure-openai", "gpt"), "openai", "gpt-5", PROVIDERS, ProfilePin())[0] == Place(
+            "azure-openai", "gpt"
+        )

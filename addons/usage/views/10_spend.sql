@@ -1,13 +1,26 @@
--- spend: one row a request, with what the `usage` reports group by and add up.
+-- spend: one row a request, or for a day that was pruned one for all that are alike, with what the `usage` reports
+-- group by and add up.
 --
 --   SELECT rule, sum(requests), sum(input), sum(output), sum(known_cost) FROM spend GROUP BY rule
 --
 -- Nothing is priced here: a request was priced once, when it was recorded, and is only added up from then on.
--- id              as in `requests` and `attempts`
+-- Each request counts once. One that was imported from an agent's own log counts up to the first that the proxy saw of
+-- its session, and not from then on (see `counted`); `requests` has it all the same.
+-- id              as in `requests` and `attempts`; '' for a day that was pruned (`usage prune`, table `daily`)
 -- started         when the request had arrived; `started_us` is the same in microseconds since the epoch
--- day             the day of that in the session's time zone (SET TimeZone)
+-- hour            the hour of that in the session's time zone (SET TimeZone): TIMESTAMP of its beginning;
+--                 NULL if pruned
+-- day             its day, in that time zone
+-- week, month     the Monday of its week, the first day of its month
+-- rule            label of the rule that decided, 'shadow of …' for a copy that was sent to compare
 -- model           the model that the provider was asked for
 -- provider        the provider it went to, 'passthrough' where it went to a host that no provider is known for
+-- project         the folder that the agent works in, its last part; '' where it is not known
+-- status          HTTP status that the agent got; NULL where it got none
+-- origin          'proxy', 'shadow' or 'import:AGENT'
+-- arm             arm of a rule's split that it was sent to; '' else
+-- session         as the agent says it; '(by day only)' if pruned
+-- requests        1, or how many were alike; likewise all below
 -- failed          1 where the agent got an error, or no whole answer
 -- input, output   tokens; cached and reasoning ones included
 -- known_cost      USD; NULL where a price is unknown, 0 for a request that failed before it used a token
@@ -22,24 +35,61 @@ SELECT
     id,
     started_us,
     make_timestamptz(started_us) AS started,
-    CAST(make_timestamptz(started_us) AS DATE) AS day,
+    hour,
+    day,
+    week,
+    month,
     profile,
     rule,
-    coalesce(nullif(provider, ''), 'passthrough') AS provider,
-    coalesce(nullif(routed_model, ''), requested_model) AS model,
+    provider,
+    model,
     agent,
     session,
+    project,
+    status,
+    origin,
+    arm,
     1 AS requests,
-    CAST(error_class <> '' OR coalesce(status, 599) >= 400 AS TINYINT) AS failed,
-    input_tokens + image_input_tokens + audio_input_tokens
-        + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens AS input,
-    output_tokens + reasoning_tokens + image_output_tokens + audio_output_tokens AS output,
-    CASE WHEN cost_total IS NULL AND usage_source = 'none' AND failed = 1 THEN 0 ELSE cost_total END AS known_cost,
+    failed,
+    input,
+    output,
+    known_cost,
     CAST(known_cost IS NULL AS TINYINT) AS unpriced,
     CAST(usage_source = 'estimated' AS TINYINT) AS estimated,
     CAST(switched_from <> '' AS TINYINT) AS switches,
-    CASE WHEN switched_from = '' THEN '' ELSE switched_from || ' → ' || coalesce(nullif(provider, ''), 'passthrough')
-        || '/' || coalesce(nullif(routed_model, ''), requested_model) END AS switch,
+    CASE WHEN switched_from = '' THEN '' ELSE switched_from || ' → ' || provider || '/' || model END AS switch,
     cost_switch AS switch_cost,
     CAST(switched_from <> '' AND cost_switch IS NULL AS TINYINT) AS switch_unpriced
-FROM requests;
+FROM counted
+UNION ALL BY NAME
+SELECT
+    '' AS id,
+    started_us,
+    make_timestamptz(started_us) AS started,
+    CAST(NULL AS TIMESTAMP) AS hour,
+    day,
+    CAST(date_trunc('week', day) AS DATE) AS week,
+    CAST(date_trunc('month', day) AS DATE) AS month,
+    profile,
+    rule,
+    provider,
+    model,
+    agent,
+    '(by day only)' AS session,
+    project,
+    status,
+    origin,
+    arm,
+    requests,
+    failed,
+    input_tokens + image_input_tokens + audio_input_tokens
+        + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens AS input,
+    output_tokens + reasoning_tokens + image_output_tokens + audio_output_tokens AS output,
+    known_cost,
+    unpriced,
+    estimated,
+    switches,
+    switch,
+    switch_cost,
+    switch_unpriced
+FROM daily;

@@ -117,3 +117,16 @@ def test_the_providers_of_rules_and_profile_are_looked_at_each_once() -> None:
         "env:SHARED",
         "env:WORK_KEY",
     ]
+
+
+def test_arms_and_shadows_are_looked_at_as_well() -> None:
+    rules = """
+        [[rule]]
+        match = { tool-use = true }
+        split = { "openai" = 1, "groq" = 1 }
+        shadow = "gemini"
+        [default]
+        to = "passthrough"
+    """
+    book = load_rulebook(rules, "routing.toml", REGISTRY)
+    assert [provider for provider, _ in configured(book, None)] == ["openai", "groq", "gemini"]

@@ -16,17 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ledgers import NOON, VIEWS, connected, reference, request, us
 
-from ringlet_mitm.addons.usage.reports import (
-    MEASURES,
-    REPORTS,
-    Ask,
-    Table,
-    added_up,
-    first_us,
-    profiles,
-    selected,
-    spend_table,
-)
+from ringlet_mitm.addons.usage.groups import MEASURES, added_up, spend_table
+from ringlet_mitm.addons.usage.reports import Ask, Table, first_us, recorded, selected
 from ringlet_mitm.rules.errors import LedgerError, UsageError
 
 RULES = (
@@ -53,7 +44,7 @@ def spent() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_the_reference_report_adds_up(spent: duckdb.DuckDBPyConnection) -> None:
-    found = table(spent, "rule", rules=RULES, profile="work")
+    found = table(spent, "rule", rules=RULES, profile=("work",))
     shown = ("rule", "requests", "input_tokens", "output_tokens", "cost_usd")
     assert list(zip(*(found.values(name) for name in shown), strict=True)) == [
         ("tool-use → anthropic", 342, 1_100_000, 280_000, Decimal("7.81")),
@@ -143,12 +134,19 @@ def test_every_kind_of_token_is_counted_once() -> None:
         ("model", "routed_model", ("m1", "m2"), ["m1", "m2"]),
         ("provider", "provider", ("groq", ""), ["groq", "passthrough"]),
         ("day", "started_us", (NOON, NOON - 86_400_000_000), [date(2026, 11, 19), date(2026, 11, 20)]),
+        ("hour", "started_us", (NOON, NOON - 60_000_000), ["2026-11-20 11:00", "2026-11-20 12:00"]),
+        ("week", "started_us", (NOON, NOON - 5 * 86_400_000_000), ["2026-W46", "2026-W47"]),
+        ("month", "started_us", (NOON, NOON - 20 * 86_400_000_000), ["2026-10", "2026-11"]),
         ("agent", "agent", ("codex", ""), ["codex", ""]),
         ("session", "session", ("s1", "s2"), ["s1", "s2"]),
         ("profile", "profile", ("work", "home"), ["work", "home"]),
+        ("project", "project", ("ledger", ""), ["ledger", ""]),
+        ("status", "status", (None, 429), [429, None]),
+        ("origin", "origin", ("proxy", "shadow"), ["proxy", "shadow"]),
+        ("arm", "arm", ("groq", ""), ["groq", ""]),
         ("switch", "switched_from", ("a/m", "b/m"), [f"{one}/m → anthropic/claude-sonnet-4-5" for one in "ba"]),
     ],
-    ids=list(REPORTS),
+    ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_each_report_groups_by_its_column(by: str, column: str, values: tuple[Any, ...], expected: list[Any]) -> None:
     first, second = (
@@ -210,7 +208,7 @@ def test_the_report_by_switch_is_about_those_that_switched_the_dearest_switches_
 def test_filters_and_the_report_by_switch_go_together() -> None:
     rows = [*SWITCHING, replace(SWITCHING[0], id="other", profile="home")]
     with connected(rows) as connection:
-        assert table(connection, "switch", profile="home").values("requests") == [1]
+        assert table(connection, "switch", profile=("home",)).values("requests") == [1]
 
 
 def test_the_model_asked_for_stands_in_where_none_was_routed_to() -> None:
@@ -222,11 +220,11 @@ def test_the_model_asked_for_stands_in_where_none_was_routed_to() -> None:
     ("filters", "expected"),
     [
         pytest.param({}, 4, id="everything"),
-        pytest.param({"profile": "home"}, 1, id="a profile"),
+        pytest.param({"profile": ("home",)}, 1, id="a profile"),
         pytest.param({"since_us": NOON}, 3, id="since counts its own microsecond"),
         pytest.param({"until_us": NOON}, 1, id="until does not"),
         pytest.param({"since_us": NOON, "until_us": NOON + 1}, 2, id="one microsecond"),
-        pytest.param({"profile": "none"}, 0, id="nobody"),
+        pytest.param({"profile": ("none",)}, 0, id="nobody"),
     ],
 )
 def test_filters(filters: dict[str, Any], expected: int) -> None:
@@ -289,15 +287,15 @@ def test_rules_that_never_fired_are_only_put_into_the_report_by_rule(spent: duck
 def test_no_rows_at_all_are_a_table_of_nothing() -> None:
     with connected() as connection:
         found = table(connection, "day")
-        assert (first_us(connection), profiles(connection)) == (None, [])
+        assert (first_us(connection, Ask()), recorded(connection, "profile")) == (None, [])
     assert (found.rows, found.total) == ((), ("", *[0] * len(MEASURES), Decimal(0), Decimal(0), 0.0))
 
 
 def test_the_first_request_and_the_profiles_there_are() -> None:
     rows = [request(), request(started_us=NOON - 5), request(profile="home", started_us=NOON - 9)]
     with connected(rows) as connection:
-        assert (first_us(connection), first_us(connection, "work")) == (NOON - 9, NOON - 5)
-        assert profiles(connection) == ["home", "work"]
+        assert (first_us(connection, Ask()), first_us(connection, Ask(profile=("work",)))) == (NOON - 9, NOON - 5)
+        assert recorded(connection, "profile") == ["home", "work"]
 
 
 counts = st.integers(0, 10**12)

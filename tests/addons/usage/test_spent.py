@@ -98,6 +98,16 @@ def run(read: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
 # What counts
 
 
+def test_what_was_imported_from_a_log_went_around_the_proxy_and_its_limits(home: Home) -> None:
+    spool = Spool(home.spool_dir, "work")
+    spool.append(at(origin="import:claude", input_tokens=9, output_tokens=9), ())
+    spool.append(at(origin="shadow", input_tokens=1, cost_total=Decimal(2)), ())
+    spool.close()
+    found = home.spent()
+    assert [(purse.provider, purse.day_usd) for purse in found.purses] == [("zai", Decimal(2))]
+    assert [moment.tokens for moment in found.moments] == [1]
+
+
 def test_money_of_today_and_of_the_month(home: Home) -> None:
     home.store(
         at(SINCE.day_us),
@@ -111,6 +121,19 @@ def test_money_of_today_and_of_the_month(home: Home) -> None:
     assert home.spent().purses == [Purse("groq", Decimal(0), Decimal(4)), Purse("zai", Decimal(1), Decimal(3), 1, 1)]
     assert home.spent(profile="home").purses == [Purse("zai", Decimal(16), Decimal(16))]
     assert home.spent(profile="nobody") == Spent()
+
+
+def test_what_copies_cost_today_is_told_apart_and_counts_all_the_same(home: Home) -> None:
+    copy = {"origin": "shadow", "shadow_of": "r-1"}
+    home.store(
+        at(SINCE.day_us, **copy, cost_total=Decimal(2)),
+        at(SINCE.day_us, **copy, cost_total=None),
+        at(SINCE.day_us - 1, **copy, cost_total=Decimal(4)),
+        at(SINCE.day_us, **copy, cost_total=Decimal(8), profile="home"),
+        at(SINCE.day_us, cost_total=Decimal(16)),
+    )
+    assert home.spent().shadow_usd == Decimal(2)
+    assert home.spent().purses == [Purse("zai", Decimal(18), Decimal(22), 1, 1)]
 
 
 def test_nothing_where_there_is_no_ledger_yet(home: Home) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ringlet_mitm.addons.usage.reports import MEASURES, Table, spend_table
+from ringlet_mitm.addons.usage.groups import MEASURES, spend_table
+from ringlet_mitm.addons.usage.reports import Table
 from ringlet_mitm.cli.usage.advice import Rules, advice, notes, rules_of
 from ringlet_mitm.rules.home import Home, home_of
 from ringlet_mitm.rules.profiles import Profile, save_profile

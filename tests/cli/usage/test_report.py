@@ -19,12 +19,12 @@ import pytest
 from click.testing import CliRunner, Result
 from ledgers import NOON, reference, request, us
 
+from ringlet_mitm.addons.usage.groups import DERIVED, MEASURES, REPORTS
 from ringlet_mitm.addons.usage.ledger import insert, transaction, writing
-from ringlet_mitm.addons.usage.reports import DERIVED, MEASURES, REPORTS
+from ringlet_mitm.addons.usage.periods import PERIODS
 from ringlet_mitm.addons.usage.rows import RequestRow
 from ringlet_mitm.addons.usage.spool import Spool
 from ringlet_mitm.cli.main import COMMANDS
-from ringlet_mitm.cli.usage.periods import PERIODS
 from ringlet_mitm.cli.usage.report import command
 from ringlet_mitm.rules.errors import LedgerError, UsageError
 from ringlet_mitm.rules.home import Home, home_of
@@ -297,6 +297,51 @@ def test_nothing_to_report(home: Home, rows: list[RequestRow], words: list[str],
     assert call(*words).stdout == said
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--model", "claude-sonet-4-5"], "no requests of model 'claude-sonet-4-5'; did you mean 'claude-sonnet-4-5'?"),
+        (["--provider", "zz"], "no requests of provider 'zz'; there are anthropic"),
+        (["--agent", "claude", "--project", "zz"], "no requests of agent 'claude', project 'zz'; there are (none)"),
+        (["--rule", "tool-uze"], "no requests of rule 'tool-uze'; did you mean 'tool-use'?"),
+        (["--model", "gpt-*"], "no requests of model 'gpt-*' are recorded"),
+        (["--model", "claude-*", "--since", "2026-01-01", "--until", "2026-01-31"],
+         f"no requests of model 'claude-*', 2026-01-01 to 2026-01-31; the first is from {FIRST_DAY}, --period all"),
+    ],
+)  # fmt: skip
+def test_a_filter_that_nothing_fits(home: Home, words: list[str], said: str) -> None:
+    spooled(home, [request(), request(rule="tool-use → groq")])
+    assert call(*words).stdout.startswith(said)
+
+
+def test_filters_are_in_the_heading_and_in_json(reference_home: Home) -> None:
+    words = ("--profile", "work", "--model", "claude-*", "--model", "gpt-5", "--agent", "claude")
+    assert call(*words).stdout.startswith(
+        "usage of profile 'work', model 'claude-*' or 'gpt-5', agent 'claude', all time (since 2026-11-20)\n"
+    )
+    assert call("--agent", "claude").stdout.startswith("usage of all profiles, agent 'claude', all time")
+    assert document(*words)["filters"] == {"profile": ["work"], "model": ["claude-*", "gpt-5"], "agent": ["claude"]}
+
+
+def test_with_requests_left_out_no_rule_is_said_to_be_idle(reference_home: Home) -> None:
+    """It may well have fired; the order is that of the file all the same."""
+    found = document("--profile", "work", "--model", "claude-*")
+    assert [row["rule"] for row in found["rows"]] == ["tool-use → anthropic", "default → anthropic"]
+    assert found["advice"] is None
+
+
+def test_top_folds_rules_that_never_fired_and_they_are_still_said(reference_home: Home) -> None:
+    lines = call("--by-rule", "--top", "1").stdout.splitlines()
+    assert lines[3].split()[:5] == ["tool-use", "→", "anthropic", "342", "1.1M"]
+    assert lines[4].split()[:3] == ["others", "(3)", "1412"]
+    assert lines[-1].startswith("advice: 'input-tokens-gt → anthropic' never fired")
+
+
+def test_of_several_profiles_no_rules_are_listed(reference_home: Home) -> None:
+    assert "input-tokens-gt" not in call("--profile", "work", "--profile", "w*").stdout
+    assert "input-tokens-gt" not in call("--profile", "w*").stdout
+
+
 def test_nothing_is_still_json_and_csv(home: Home) -> None:
     found = document("--by", "model")
     assert (found["rows"], found["total"]["requests"], found["total"]["cost_usd"]) == ([], 0, 0)
@@ -311,11 +356,17 @@ def test_nothing_is_still_json_and_csv(home: Home) -> None:
         (["--profile", "old-on"], "no profile 'old-on'; did you mean 'old-one'?"),
         (["--profile", "zzz"], "no profile 'zzz'; there are old-one, work"),
         (["--by", "modle"], "--by: no report by 'modle'; did you mean 'model'?"),
-        (["--by", "rule,"], "--by: no report by ''; there are rule, model, provider, day, agent, session, profile"),
+        (["--by", "rule,"], "--by: no report by ''; there are rule, model, provider, agent, session, profile, project"),
         (["--since", "never"], "--since: 'never' is not a time; write it like"),
         (["--period", "today", "--since", "2h"], "--period says it all; leave it out"),
         (["--json", "--csv"], "--json and --csv are two ways to print"),
         (["--db", "nowhere.duckdb"], "--db: there is no file nowhere.duckdb"),
+        (["--sort", "costs"], "--sort: nothing is called 'costs'; did you mean 'cost'?"),
+        (["--sort", "-zzz"], "--sort: nothing is called '-zzz'; there are cost, requests, tokens, in, out, errors"),
+        (["--tz", "Berlin"], "--tz: no time zone 'Berlin' is known here"),
+        (["--parquet", "nowhere/t.parquet"], "--parquet: nowhere/t.parquet cannot be written: there is no folder"),
+        (["--sql", "SELECT 1", "--model", "gpt-5"], "--sql says itself what to count"),
+        (["--sql", "SELECT 1", "--top", "5"], "--sql says itself what to count"),
         (["--sql", "SELECT 1", "--by", "rule"], "--sql says itself what to count"),
         (["--sql", "SELECT 1", "--period", "all"], "--sql says itself what to count"),
         (["--sql", "SELEC 1"], "--sql: Parser Error"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringlet_mitm.cli.usage.periods import PERIODS, Period, between, day_of, iso, named
+from ringlet_mitm.addons.usage.periods import PERIODS, Period, between, day_of, iso, named
 from ringlet_mitm.rules.errors import UsageError
 
 BERLIN, KOLKATA, AUCKLAND = (ZoneInfo(name) for name in ("Europe/Berlin", "Asia/Kolkata", "Pacific/Auckland"))
@@ -187,7 +187,7 @@ def test_a_period_is_only_its_bounds_and_words() -> None:
 
 LOCAL = """
 from datetime import datetime
-from ringlet_mitm.cli.usage.periods import iso, named
+from ringlet_mitm.addons.usage.periods import iso, named
 now = datetime(2026, 7, 21, 0, 30)
 print(iso(named("today", now).since_us, now), iso(named("30d", now).until_us, now))
 """
