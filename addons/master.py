@@ -45,6 +45,7 @@ from ringlet_mitm.addons.flow_port import FlowPort
 from ringlet_mitm.addons.guard import Guard
 from ringlet_mitm.addons.http_stream import PatientStream
 from ringlet_mitm.addons.http_stream import install as install_stream
+from ringlet_mitm.addons.in_flight import streams
 from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.lean import LeanMaster
 from ringlet_mitm.addons.live import Live, Ruling
@@ -58,12 +59,14 @@ from ringlet_mitm.addons.reload import Reload
 from ringlet_mitm.addons.rulings import RulingFiles
 from ringlet_mitm.addons.sessions import Sessions
 from ringlet_mitm.addons.shadow import Shadow
+from ringlet_mitm.addons.snapshots import Snapshots
 from ringlet_mitm.addons.telemetry import collected_for
 from ringlet_mitm.addons.tidying import Tidying
 from ringlet_mitm.addons.token_counts import TokenCounts
 from ringlet_mitm.addons.trailers import forget_trailers
 from ringlet_mitm.addons.upstream_connections import UpstreamConnections
 from ringlet_mitm.addons.usage.apart import WriterApart
+from ringlet_mitm.addons.usage.earlier import EarlierApart
 from ringlet_mitm.addons.usage.spending import SpentApart
 from ringlet_mitm.addons.usage.spool import Spool
 from ringlet_mitm.addons.waiting import PING_S
@@ -129,7 +132,10 @@ class Proxy:
         self.budget = Budget(profile.name, Elsewhere(spent.read), time.time)
         collected = collected_for(profile.name, settings.telemetry, setup.environ)
         self.observing = Observing(profile.name, self._moment, collected)
-        sinks = [self.spool.append, self.budget.record, self.observing.record, *setup.sinks]
+        earlier = EarlierApart(home.database, home.spool_dir, profile.name, settings.ledger)
+        self.snapshots = Snapshots(profile.name, home.snapshots_dir, earlier.read, streams)
+        counting = (self.budget.record, self.observing.record, self.snapshots.record)
+        sinks = [self.spool.append, *counting, *setup.sinks]
         self.recorder = Recorder(bookkeeper, sinks, keeps_bodies=setup.annotate)
         self.vault = Vault(setup.environ, store_of(home, setup.environ))
         self.admission = Admission(self.live, Breakers(_now_ms), self.budget)
@@ -231,7 +237,8 @@ class Background:
         install_stream(FlowPort(proxy.admission, proxy.setup.ping_s), ring)
         limits = proxy.budget.keep(lambda: proxy.live.ruling.book.limits)
         tidying = Tidying(lambda: proxy.recorder.recorded, lambda: len(PatientStream.in_flight)).keep()
-        self._tasks = [asyncio.create_task(work) for work in (keep_deadlines(), limits, tidying)]
+        kept = proxy.snapshots.keep(_address())
+        self._tasks = [asyncio.create_task(work) for work in (keep_deadlines(), limits, tidying, kept)]
         proxy.writer.start()
         threading.Thread(target=proxy.warm, name="warming up", daemon=True).start()
         if proxy.setup.announce:
@@ -241,6 +248,7 @@ class Background:
         """What is still in the spool is written; whatever cannot be is found again at the next start."""
         for task in self._tasks:
             task.cancel()
+        self._proxy.snapshots.close()
         self._proxy.counter.close()
         self._proxy.writer.stop()
         self._proxy.spool.close()

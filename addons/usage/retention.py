@@ -81,10 +81,24 @@ def prune(database: Path, before_us: int) -> Pruned:
         if not old.requests:
             return Pruned(old, 0)
         ((sums_before,),) = connection.execute("SELECT count(*) FROM daily").fetchall()
-        for statement in (_DAILY, _IDS, _SESSIONS, _ATTEMPTS, _REQUESTS):
+        for statement in (_DAILY, _IDS, _SESSIONS, _ATTEMPTS):
             connection.execute(statement, {"before": before_us})
+        _take_out(connection, before_us)
         ((sums,),) = connection.execute("SELECT count(*) FROM daily").fetchall()
         return Pruned(old, sums - sums_before)
+
+
+def _take_out(connection: Connection, before_us: int) -> None:
+    """By a table of all others in its place.
+
+    DELETE looks each id up again to take it out of the key's index: 500,000 of a million took 17 s, this takes 3 s
+    (2026-11).
+    """
+    ((made,),) = connection.execute("SELECT sql FROM duckdb_tables() WHERE table_name = 'requests'").fetchall()
+    connection.execute(made.replace("CREATE TABLE requests", "CREATE TABLE requests_kept", 1))
+    connection.execute("INSERT INTO requests_kept SELECT * FROM requests WHERE started_us >= ?", [before_us])
+    connection.execute("DROP TABLE requests")
+    connection.execute("ALTER TABLE requests_kept RENAME TO requests")
 
 
 _DAILY = f"""
@@ -111,4 +125,3 @@ _SESSIONS = """
     GROUP BY session
 """
 _ATTEMPTS = "DELETE FROM attempts WHERE request_id IN (SELECT id FROM requests WHERE started_us < $before)"
-_REQUESTS = "DELETE FROM requests WHERE started_us < $before"

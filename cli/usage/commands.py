@@ -49,6 +49,14 @@ class UsageGroup(LazyGroup):
         return super().parse_args(ctx, ["live", *args[1:]] if args[:1] == ["--live"] else args)
 
 
-@click.group(cls=UsageGroup, table=COMMANDS, default="report", alone=True)
+@click.group(
+    cls=UsageGroup,
+    table=COMMANDS,
+    default="report",
+    own=("--help", "-h"),
+    alone=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Without a command it is `usage report`, whose options may follow at once:  ringlet-mitm usage --by-rule",
+)
 def command() -> None:
     """Report requests, tokens and cost."""

@@ -24,9 +24,12 @@ ELSEWHERE = "elsewhere.example"
 PATIENCE_MS = 15_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Chromium without a window; everything by another name than loopback leads nowhere, but for ELSEWHERE."""
+    """Chromium without a window; everything by another name than loopback leads nowhere, but for ELSEWHERE.
+
+    It ends with each file: its driver keeps an event loop running, which other files' tests could not bear.
+    """
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = chromium()
     if not program:

@@ -79,7 +79,7 @@ def test_health(proxy: RunningProxy) -> None:
 
 
 def test_what_else_is_asked_of_the_proxy_itself(proxy: RunningProxy) -> None:
-    answer = httpx.get(f"{proxy.url}/", trust_env=False)
+    answer = httpx.get(f"{proxy.url}/nothing", trust_env=False)
     assert (answer.status_code, "/health" in answer.text) == (404, True)
 
 

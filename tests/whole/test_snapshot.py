@@ -9,7 +9,6 @@ from typing import cast
 import pytest
 from clients import StartProxy, client, messages_body, post_messages
 
-from ringlet_mitm.addons import master
 from ringlet_mitm.addons.usage.snapshot import Snapshot, all_of
 from ringlet_mitm.cli.demo.faults import ok, silent
 from ringlet_mitm.cli.demo.faulty import FaultyVendor
@@ -17,7 +16,6 @@ from ringlet_mitm.cli.demo.stage import RunningProxy
 from ringlet_mitm.cli.demo.upstream import Vendor
 from ringlet_mitm.rules.home import home_of
 
-pytestmark = pytest.mark.skipif(not hasattr(master, "Snapshots"), reason="this master keeps no snapshot")
 ANTHROPIC = "api.anthropic.com"
 SESSION = {"x-claude-code-session-id": "11111111-2222"}
 
