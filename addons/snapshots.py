@@ -222,7 +222,7 @@ def _gone_on(before: Session | None, row: RequestRow, sums: Sums) -> Session:
     """The session with one request more; its last answer is that one's where it is of the conversation itself."""
     if before is not None:
         sums += before.sums
-        if row.failed or (before.tools and not row.tools):
+        if row.failed or row.shadow_of or (before.tools and not row.tools):
             return replace(before, sums=sums, last_us=row.ended_us)
     return Session(
         session=row.session,

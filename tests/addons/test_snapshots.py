@@ -86,6 +86,11 @@ class TestSessions:
         proxy.record(routed_model="other", status=500)
         assert (proxy.session.model, proxy.session.context, proxy.session.sums.failed) == ("large", 5000, 1)
 
+    def test_nor_is_a_copy(self, proxy: Proxy) -> None:
+        proxy.record(routed_model="large", input_tokens=5000)
+        proxy.record(routed_model="other", origin="shadow", shadow_of="id-1")
+        assert (proxy.session.model, proxy.session.sums.requests) == ("large", 2)
+
     def test_the_last_ones_are_kept(self, proxy: Proxy) -> None:
         for number in range(MOST_SESSIONS + 3):
             proxy.now += 1
