@@ -9,9 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from seeded import seeded
 
+from ringlet_mitm.addons.usage.ledger import insert, transaction, writing
 from ringlet_mitm.cli.demo.stage import program
 from ringlet_mitm.rules.agents import presets
+from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.matching import reference
 from ringlet_mitm.rules.providers import registry
 from ringlet_mitm.rules.rulebook import load_rulebook
@@ -100,6 +103,20 @@ def test_the_report_is_the_demos(tmp_path: Path) -> None:
     said = subprocess.run(program("demo"), env=environ, capture_output=True, text=True, timeout=60).stdout
     table = report[report.index("RULE") :].strip()
     assert table in said
+
+
+def test_the_other_reports_are_of_the_made_up_ledger(tmp_path: Path) -> None:
+    """Of tests/seeded.py, to the character."""
+    home = home_of({"RINGLET_HOME": str(tmp_path)})
+    with writing(home.database) as connection, transaction(connection):
+        insert(connection, [(made.row, ()) for made in seeded()])
+    shown = next(text for kind, _, text in BLOCKS if kind == "console" and "$ ringlet-mitm usage" in text)
+    reports = re.split(r"^\$ ringlet-mitm (.*)\n", shown, flags=re.MULTILINE)[1:]
+    assert len(reports) == 4
+    for words, report in zip(reports[::2], reports[1::2], strict=True):
+        environ = {**os.environ, "RINGLET_HOME": str(tmp_path)}
+        said = subprocess.run(program(*shlex.split(words)), env=environ, capture_output=True, text=True, timeout=60)
+        assert said.stdout == report
 
 
 def test_the_agents_of_the_table_are_known() -> None:
