@@ -133,7 +133,7 @@ class Proxy:
         collected = collected_for(profile.name, settings.telemetry, setup.environ)
         self.observing = Observing(profile.name, self._moment, collected)
         earlier = EarlierApart(home.database, home.spool_dir, profile.name, settings.ledger)
-        self.snapshots = Snapshots(profile.name, home.snapshots_dir, earlier.read, streams)
+        self.snapshots = Snapshots(profile.name, home.snapshots_dir, earlier.read_if_any, streams)
         counting = (self.budget.record, self.observing.record, self.snapshots.record)
         sinks = [self.spool.append, *counting, *setup.sinks]
         self.recorder = Recorder(bookkeeper, sinks, keeps_bodies=setup.annotate)

@@ -43,7 +43,9 @@ logger = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
 MINUTE_S = 60
-# How often the ledger is read again, and at most which part of the time.
+# The ledger is read by a process with DuckDB in it: a proxy that has just started has other things to do.
+FIRST_S = 2.0
+# How often it is read again, and at most which part of the time.
 AGAIN_S = 300.0
 REST = 20
 FAILED = Pauses(5.0, AGAIN_S, said_at=1)
@@ -152,6 +154,7 @@ class Snapshots:
         return max(AGAIN_S, REST * (time.monotonic() - begun))
 
     async def _follow(self) -> None:
+        await asyncio.sleep(FIRST_S)
         failures = 0
         while True:
             try:

@@ -5,6 +5,7 @@ It is what a snapshot adds to what its own proxy counts: processes that were bef
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import msgspec
 from ringlet_mitm.addons.usage.rows import own_ending
 from ringlet_mitm.addons.usage.snapshot import Session, Sums
 from ringlet_mitm.addons.usage.spending import LIMIT_S, output
+from ringlet_mitm.addons.usage.spool import all_files
 from ringlet_mitm.rules.errors import LedgerError
 from ringlet_mitm.rules.ledger_target import LedgerTarget, words_of
 
@@ -50,3 +52,12 @@ class EarlierApart:
         if found.failure:
             raise LedgerError(found.failure)
         return found
+
+    async def read_if_any(self, day_us: int, month_us: int) -> Earlier:
+        """The same, without a process where there is nothing to be read but what this one has written."""
+        return await self.read(day_us, month_us) if self._is_any() else Earlier()
+
+    def _is_any(self) -> bool:
+        own = f".{os.getpid()}."
+        spooled = (own not in path.name for path in all_files(self.spool_dir))
+        return self.shared is not None or self.database.exists() or any(spooled)

@@ -91,3 +91,13 @@ def test_a_ledger_that_cannot_be_read(paths: tuple[Path, Path]) -> None:
     paths[0].parent.mkdir()
     paths[0].write_text("no database")
     assert "usage.duckdb" in found(paths).failure
+
+
+def test_where_there_is_nothing_no_process_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "COMMAND", ("no-such-program",))
+    nothing = EarlierApart(tmp_path / "none.duckdb", tmp_path / "spool", "work")
+    assert asyncio.run(nothing.read_if_any(0, 0)) == Earlier()
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "work.1.5.jsonl").touch()
+    with pytest.raises(LedgerError):
+        asyncio.run(nothing.read_if_any(0, 0))
