@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 MATRIX_PYTHON ?= python3.13
-WORKERS ?= 2
+WORKERS ?= 3
 
 .PHONY: help demo test test-matrix test-agents lint typecheck format bench soak fuzz clean
 
@@ -18,7 +18,7 @@ demo: $(VENV)/.ready  ## Show the main job without an account or a key
 	@$(BIN)/ringlet-mitm demo
 
 test: $(VENV)/.ready  ## Run all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns 1
 
 test-matrix: test  ## Run them also on Python 3.13 with mitmproxy 12
 	$(MAKE) test VENV=.venv-matrix PYTHON=$(MATRIX_PYTHON)

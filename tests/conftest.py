@@ -16,7 +16,7 @@ from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.profiles import Profile, save_profile
 
 # How fast a busy machine makes examples up says nothing about them.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("untimed", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 

@@ -26,7 +26,7 @@ def running(home: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], in
         said = process.stdout.readline()
         yield process, int(said.partition("127.0.0.1:")[2].partition("/")[0])
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(20) in (0, 130)  # it may not have got to where it ends in silence
 
 
 def read(port: int, path: str) -> tuple[int, bytes]:
