@@ -2,9 +2,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 MATRIX_PYTHON ?= python3.13
-WORKERS ?= 3
+WORKERS ?= 4
+SLOW = tests/soak tests/browser/test_million.py tests/addons/usage/test_stores.py tests/whole/test_beyond.py tests/whole/test_snapshot.py tests/addons/usage/test_compaction.py
 
-.PHONY: help demo test test-matrix test-agents lint typecheck format bench soak fuzz clean
+.PHONY: help demo test test-matrix test-agents lint typecheck format bench soak fuzz clean test-slow
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,7 +19,10 @@ demo: $(VENV)/.ready  ## Show the main job without an account or a key
 	@$(BIN)/ringlet-mitm demo
 
 test: $(VENV)/.ready  ## Run all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns 1
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns 1 $(addprefix --ignore=,$(SLOW))
+
+test-slow: $(VENV)/.ready  ## Run those that take long: a short soak, a million rows, shared stores
+	$(BIN)/python -m pytest --reruns 1 $(SLOW)
 
 test-matrix: test  ## Run them also on Python 3.13 with mitmproxy 12
 	$(MAKE) test VENV=.venv-matrix PYTHON=$(MATRIX_PYTHON)
