@@ -60,7 +60,7 @@ def remarks_of(health: Health) -> str:
     """What is not as usual, in a word or two each; "" where all is well."""
     resting = len({_text(one.get("provider")) for one in _at_rest(health)})
     waiting = sum(_whole(one.get("waiting")) or 0 for one in _tables(health, "lines"))
-    reached = sum(one.get("action") in CONSEQUENCES for one in _tables(health, "limits"))
+    reached = sum(str(one.get("action")) in CONSEQUENCES for one in _tables(health, "limits"))
     unsaved = _whole(health.get("unsaved_rows")) or 0
     found = {
         f"{resting} provider{_s(resting)} resting": resting,

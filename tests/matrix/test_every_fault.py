@@ -43,7 +43,7 @@ from ringlet_mitm.cli.demo.upstream import Vendor
 When = Literal["early", "late", "harmless"]
 # once: then all is well; for good: another provider is left; alone: for good, and none is left.
 How = Literal["once", "for-good", "alone"]
-FIRST_BYTE_MS = 2_500
+FIRST_BYTE_MS = 1_500
 POLICY = {
     "retries": 1,
     "backoff_ms": 20,
