@@ -2,10 +2,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 MATRIX_PYTHON ?= python3.13
-WORKERS ?= 4
-SLOW = tests/soak tests/browser/test_million.py tests/addons/usage/test_stores.py tests/whole/test_beyond.py tests/whole/test_snapshot.py tests/addons/usage/test_compaction.py
+WORKERS ?= 3
 
-.PHONY: help demo test test-matrix test-agents lint typecheck format bench soak fuzz clean test-slow
+.PHONY: help demo test test-matrix test-agents lint typecheck format bench soak fuzz clean
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,10 +18,7 @@ demo: $(VENV)/.ready  ## Show the main job without an account or a key
 	@$(BIN)/ringlet-mitm demo
 
 test: $(VENV)/.ready  ## Run all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --reruns 1 $(addprefix --ignore=,$(SLOW))
-
-test-slow: $(VENV)/.ready  ## Run those that take long: a short soak, a million rows, shared stores
-	$(BIN)/python -m pytest --reruns 1 $(SLOW)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-matrix: test  ## Run them also on Python 3.13 with mitmproxy 12
 	$(MAKE) test VENV=.venv-matrix PYTHON=$(MATRIX_PYTHON)

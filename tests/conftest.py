@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from clients import KEYS, StartProxy
+from forking import ForkedProxy
 from hypothesis import HealthCheck, settings
 
 from ringlet_mitm.cli.demo.stage import RunningProxy
@@ -16,7 +17,7 @@ from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.profiles import Profile, save_profile
 
 # How fast a busy machine makes examples up says nothing about them.
-settings.register_profile("untimed", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 
@@ -57,7 +58,7 @@ def _starting(home: Path, vendor: Vendor) -> Iterator[StartProxy]:
             place.providers_dir.mkdir(parents=True, exist_ok=True)
             (place.providers_dir / f"{name}.toml").write_text(text)
         used = options.pop("vendor", vendor)
-        proxy = RunningProxy(home, used, profile="work", keys=KEYS if keys is None else keys, **options)
+        proxy = ForkedProxy(home, used, profile="work", keys=KEYS if keys is None else keys, **options)
         running.append(proxy)
         return proxy
 

@@ -21,6 +21,7 @@ from clients import client, rows
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from every_vendor import GOOGLE_TOKEN, EveryVendor
+from forking import ForkedProxy
 
 from ringlet_mitm.addons.credentials.secret import Secret
 from ringlet_mitm.addons.credentials.store import Login, store_of
@@ -159,7 +160,7 @@ def traffic(folder: Path, vendor: EveryVendor) -> Traffic:
     environ = {**FILES_OFF, **all_keys(), "GOOGLE_APPLICATION_CREDENTIALS": str(_service_account(folder, vendor))}
     for case in cases():
         environ |= case.said.get("environ", {})
-    with RunningProxy(folder, vendor, profile="work", keys=environ) as proxy, client(proxy) as http:
+    with ForkedProxy(folder, vendor, profile="work", keys=environ) as proxy, client(proxy) as http:
         heard = tuple(_heard(http, vendor, case) for case in cases())
         passed = {agent: _passed(http, vendor, agent) for agent in AGENT_KEYS}
         ledger, attempts = rows(proxy), _attempts(proxy)

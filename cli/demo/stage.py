@@ -51,13 +51,7 @@ class RunningProxy:
         self.said: list[str] = []
         detours = [word for detour in vendor.connect_to for word in ("--connect-to", detour)]
         words = ("start", "--profile", profile, "--port", str(port), *detours, "--upstream-ca", str(vendor.ca_file))
-        self._process = subprocess.Popen(
-            program(*words, *options),
-            env=self.environ,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        self._process = self._launched([*words, *options])
         self.url = self._wait()
         self._reader = threading.Thread(target=self._read, name="proxy output", daemon=True)
         self._reader.start()
@@ -102,6 +96,10 @@ class RunningProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def _launched(self, words: list[str]) -> subprocess.Popen[str]:
+        out, both = subprocess.PIPE, subprocess.STDOUT
+        return subprocess.Popen(program(*words), env=self.environ, stdout=out, stderr=both, text=True)
 
     def _wait(self) -> str:
         assert self._process.stdout is not None

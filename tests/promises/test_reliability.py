@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 from clients import KEYS, client
 from faulty_runs import ask
+from forking import ForkedProxy
 from promises.tables import Promise, held
 
 from ringlet_mitm.cli.demo.faults import Step, ok, status
 from ringlet_mitm.cli.demo.faulty import FaultyVendor
-from ringlet_mitm.cli.demo.stage import RunningProxy
 from ringlet_mitm.cli.demo.upstream import Vendor
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.profiles import Profile, save_profile
@@ -46,7 +46,7 @@ def test_it_is_obeyed(promise: Promise, vendor: FaultyVendor, tmp_path: Path) ->
     save_profile(home, Profile(name="work"))
     home.config_file.write_text(promise["text"])
     keys = {**KEYS, **promise.get("environ", {})}
-    with RunningProxy(tmp_path, cast(Vendor, vendor), profile="work", keys=keys) as proxy:
+    with ForkedProxy(tmp_path, cast(Vendor, vendor), profile="work", keys=keys) as proxy:
         with client(proxy) as http:
             got = [
                 ask(http, "messages", promise.get("asked", "claude-opus-4-8"), stream=True).status

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from clients import KEYS, client, messages_body, post_messages
+from forking import ForkedProxy
 from prometheus_client.parser import text_string_to_metric_families
 
 from ringlet_mitm.cli.demo.stage import RunningProxy
@@ -21,7 +22,7 @@ def started(folder: Path, store: Path, vendor: Vendor) -> RunningProxy:
     home = home_of({"RINGLET_HOME": str(folder)})
     save_profile(home, Profile(name="work"))
     home.config_file.write_text(f'[ledger]\ntarget = "{store}"\n')
-    return RunningProxy(folder, vendor, profile="work", keys=KEYS)
+    return ForkedProxy(folder, vendor, profile="work", keys=KEYS)
 
 
 def total(proxy: RunningProxy) -> dict[str, Any]:

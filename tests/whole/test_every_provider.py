@@ -13,8 +13,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from clients import client, rows
 from every_provider import FILES_OFF, Case, Heard, Traffic, ask, cases, every_vendor, specs
+from forking import ForkedProxy
 
-from ringlet_mitm.cli.demo.stage import RunningProxy
 from ringlet_mitm.cli.demo.upstream import Seen
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.profiles import Profile, save_profile
@@ -108,7 +108,7 @@ def test_bedrock_signed_with_aws_keys(tmp_path: Path) -> None:
     rule = f'[[rule]]\nmatch = {{ always = true }}\nto = "bedrock"\nmodel = "{model}"\n'
     home_of({"RINGLET_HOME": str(tmp_path)}).routing_file("work").write_text(rule)
     with every_vendor() as vendor:
-        with RunningProxy(tmp_path, vendor, profile="work", keys={**FILES_OFF, **AWS}) as proxy, client(proxy) as http:
+        with ForkedProxy(tmp_path, vendor, profile="work", keys={**FILES_OFF, **AWS}) as proxy, client(proxy) as http:
             assert ask(http, "messages", "claude-sonnet-4-5").status_code == 200
             (row,) = rows(proxy)
         seen = vendor.seen[-1]

@@ -15,6 +15,7 @@ import duckdb
 import httpx
 import pytest
 from clients import AGENT_KEY, KEYS, StartProxy, client, messages_body, post_messages, rows
+from forking import ForkedProxy
 
 from ringlet_mitm.cli.demo.stage import RunningProxy, program
 from ringlet_mitm.cli.demo.upstream import Vendor
@@ -222,7 +223,7 @@ def test_it_ends_at_a_signal_and_writes_what_it_has(start_proxy: StartProxy, num
 
 
 def test_a_profile_that_is_not_there_is_made_and_said(tmp_path: Path, vendor: Vendor) -> None:
-    with RunningProxy(tmp_path, vendor, profile="fresh") as proxy:
+    with ForkedProxy(tmp_path, vendor, profile="fresh") as proxy:
         assert any("profile 'fresh' is new: everything passes through and is recorded" in line for line in proxy.said)
         with client(proxy) as http:
             assert post_messages(http, messages_body()).status_code == 200
