@@ -31,7 +31,7 @@ def answer_id(exchange_id: str) -> str:
     return exchange_id.replace("-", "")
 
 
-def packing_of(response: http.Response) -> str:
+def packing_of(response: http.Message) -> str:
     """Its content-encoding, "" for none."""
     said = response.headers.get("content-encoding", "").strip().lower()
     return "" if said == "identity" else said

@@ -45,7 +45,7 @@ class Connector:
     """Asks one model at a time; make one for each thread. As a context manager it disconnects at the end.
 
     `environ` stands for this process's variables. `profile` is what the ledger says the calls belong to, and, where
-    there is a profile of that name, whose keys are used. `connect_to` and `upstream_ca` are as of `ringlet-mitm start`.
+    there is a profile of that name, whose keys are used. `connect_to` and `upstream_ca` are as of `ringlet-mitm serve`.
     When a provider fails, what config.toml says is done: `sleep` waits, other keys, models and providers are tried.
     `config_manager` is taken from callers of interfaces of this shape, and not used.
     """

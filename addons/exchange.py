@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mitmproxy import flow as mitmproxy_flow
@@ -18,18 +18,22 @@ from ringlet_mitm.rules.failures import Failure, FailureKind
 from ringlet_mitm.rules.limits import Limit
 from ringlet_mitm.rules.peek import AgentRequest
 from ringlet_mitm.rules.reliability import Attempt
+from ringlet_mitm.rules.rulebook import RuleBook
 from ringlet_mitm.rules.shapes import Loss
 from ringlet_mitm.rules.targets import Target
 
 KEY = "ringlet"
+# What a finished exchange leaves for those who look at its flow.
+ACCOUNT_KEY = "ringlet-account"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Exchange:
     """One request of an agent and its answer. Times are microseconds since the epoch.
 
     `raw_body` is the body as the agent sent it, still packed. `again_s` says when the next attempt is sent, None for no
     other. `told` is true where the answer is of our making. `skipped` says why fallbacks are not among the `targets`.
+    `book` are the rules that decided.
     """
 
     id: str
@@ -61,6 +65,7 @@ class Exchange:
     obeyed: tuple[Limit, ...] = ()
     renews: bool = False
     over: Callable[[Exchange, Attempt], None] | None = None
+    book: RuleBook | None = None
 
     @property
     def target(self) -> Target | None:
@@ -104,11 +109,20 @@ class Exchange:
     def let_go(self) -> None:
         """Forget what only an attempt needs; the row stays."""
         self.turn = self.outbound = self.relay = self.waiting = self.gate = self.setback = self.over = None
+        self.book = None
         self.raw_body = b""
         asked = self.request
         self.request = AgentRequest(
             asked.format, asked.method, asked.scheme, asked.host, asked.port, asked.path, (), b"", asked.direct
         )
+
+    def __repr__(self) -> str:
+        """For mitmproxy's `~meta`, which searches in the text of all metadata."""
+        return self.id
+
+    def __deepcopy__(self, memo: dict[int, object]) -> str:
+        """For copies of a flow, which are what files and mitmweb's undo are made of: nothing of a running request."""
+        return self.id
 
 
 def attach(flow: mitmproxy_flow.Flow, exchange: Exchange) -> None:
@@ -120,3 +134,15 @@ def exchange_of(flow: mitmproxy_flow.Flow) -> Exchange | None:
     """The flow's exchange; None where it is not a model call."""
     found = flow.metadata.get(KEY)
     return found if isinstance(found, Exchange) else None
+
+
+def describe(flow: mitmproxy_flow.Flow, facts: Mapping[str, str], account: bytes) -> None:
+    """Leave words on a flow: `facts` for the filter `~meta`, the packed `account` for its content view."""
+    flow.metadata.update(facts)
+    flow.metadata[ACCOUNT_KEY] = account
+
+
+def account_in(flow: mitmproxy_flow.Flow) -> bytes:
+    """The packed account of a flow; b"" where it has none, or none yet."""
+    found = flow.metadata.get(ACCOUNT_KEY)
+    return found if isinstance(found, bytes) else b""

@@ -87,7 +87,7 @@ class Intake:
                 self._conversations.took(seen.features, decision.label)
             if decision.kept:
                 exchange.remark("kept by a sticky rule")
-        exchange.turn = Turn(request, seen, decision)
+        exchange.turn, exchange.book = Turn(request, seen, decision), ruling.book
         features = None if isinstance(seen, Unreadable) else seen.features
         lineup = self._lineups.of(ruling, decision.route, request, features)
         if features is None and lineup.targets[0].format is not request.format:

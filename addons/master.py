@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
@@ -17,11 +18,11 @@ from typing import Any
 from mitmproxy import ctx
 from mitmproxy.master import Master
 from mitmproxy.options import Options
+from msgspec import to_builtins
 
 from ringlet_mitm.addons.admission import Admission
-from ringlet_mitm.addons.annotations import Annotations
 from ringlet_mitm.addons.answer import Answer
-from ringlet_mitm.addons.authority import ensure
+from ringlet_mitm.addons.authority import Change, ensure
 from ringlet_mitm.addons.bookkeeping import Bookkeeper
 from ringlet_mitm.addons.breakers import Breakers
 from ringlet_mitm.addons.budget import Budget
@@ -33,12 +34,14 @@ from ringlet_mitm.addons.counting import Counter
 from ringlet_mitm.addons.credentials.formats import complaints, configured
 from ringlet_mitm.addons.credentials.logins.exchanges import exchanges
 from ringlet_mitm.addons.credentials.logins.late_client import LateClient
+from ringlet_mitm.addons.credentials.proxy_login import ProxyLogin
 from ringlet_mitm.addons.credentials.signing import Signer
 from ringlet_mitm.addons.credentials.store import store_of
 from ringlet_mitm.addons.credentials.vault import Vault
 from ringlet_mitm.addons.dashboard.apart import AnswersApart
 from ringlet_mitm.addons.deadlines import keep_deadlines, ring
 from ringlet_mitm.addons.dispatch import Dispatch
+from ringlet_mitm.addons.doorkeeper import Doorkeeper
 from ringlet_mitm.addons.elsewhere import Elsewhere
 from ringlet_mitm.addons.endpoints import Endpoints
 from ringlet_mitm.addons.flow_port import FlowPort
@@ -48,6 +51,7 @@ from ringlet_mitm.addons.http_stream import install as install_stream
 from ringlet_mitm.addons.in_flight import streams
 from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.lean import LeanMaster
+from ringlet_mitm.addons.leaves import Leaves
 from ringlet_mitm.addons.live import Live, Ruling
 from ringlet_mitm.addons.metrics import Now
 from ringlet_mitm.addons.observing import Observing
@@ -95,7 +99,8 @@ class Setup:
     """All that a proxy is started with; `announce` gets a line about the rules, and the address, once it listens.
 
     `ping_s` is how often an agent hears something that waits for a provider without streaming. `sinks` get the rows of
-    every request, after the spool.
+    every request, after the spool. `watchers` are addons for people who look at flows; without any, bodies go early.
+    `login` is what clients have to say; None lets everybody in.
     """
 
     home: Home
@@ -104,10 +109,11 @@ class Setup:
     detours: tuple[Detour, ...] = ()
     upstream_ca: Path | None = None
     make_master: Callable[[Options], Master] = LeanMaster
-    annotate: bool = False
+    watchers: tuple[Any, ...] = ()
     ping_s: float = PING_S
     sinks: tuple[Sink, ...] = ()
     announce: Announce | None = None
+    login: ProxyLogin | None = None
 
 
 class Proxy:
@@ -136,7 +142,7 @@ class Proxy:
         self.snapshots = Snapshots(profile.name, home.snapshots_dir, earlier.read_if_any, streams)
         counting = (self.budget.record, self.observing.record, self.snapshots.record)
         sinks = [self.spool.append, *counting, *setup.sinks]
-        self.recorder = Recorder(bookkeeper, sinks, keeps_bodies=setup.annotate)
+        self.recorder = Recorder(bookkeeper, sinks, keeps_bodies=bool(setup.watchers))
         self.vault = Vault(setup.environ, store_of(home, setup.environ))
         self.admission = Admission(self.live, Breakers(_now_ms), self.budget)
         courier = LateCourier(setup.detours, setup.upstream_ca)
@@ -146,13 +152,16 @@ class Proxy:
         self.started = time.monotonic()
         self.reload = Reload(self.live, self._reloaded, files.watched)
 
-    def addons(self, *, annotate: bool) -> list[Any]:
-        """In the order in which their hooks run; comments cost time, so they are only for where somebody sees them."""
+    def addons(self) -> list[Any]:
+        """In the order in which their hooks run; what is for people who look comes last."""
         intake = Intake(self.live, self.counter, self._decrypted, self.conversations)
         preparer = self.preparer
         home, shared = self.setup.home, self.live.ruling.settings.ledger
+        door = [Doorkeeper(self.setup.login)] if self.setup.login else []
         found = [
+            *door,
             Guard(self.policy),
+            Leaves(),
             UpstreamConnections(),
             WebSockets(),
             self.observing,
@@ -166,17 +175,19 @@ class Proxy:
             self.reload,
             Background(self),
         ]
-        return [*found, Annotations()] if annotate else found
+        return [*found, *self.setup.watchers]
 
     def health(self) -> dict[str, object]:
         """What `GET /health` says."""
         return {
             "status": "ok",
             "profile": self.setup.profile.name,
+            "pid": os.getpid(),
             "rules": [rule.label for rule in self.live.ruling.book.rules],
             "default": self.live.ruling.book.default.label,
             "requests": self.recorder.recorded,
             "unsaved_rows": self.spool.unsaved,
+            "since_start": to_builtins(self.snapshots.since_start),
             "uptime_s": round(time.monotonic() - self.started),
             "in_flight": len(PatientStream.in_flight),
             **self.admission.report(),
@@ -273,9 +284,12 @@ def _address() -> str:
 
 
 def _options(setup: Setup) -> Options:
+    authority = ensure(setup.home.ca_dir, HostPolicy.of(presets(), setup.profile.intercept).hosts)
+    if authority.change is Change.REPLACED:
+        logger.warning("%s", authority.change.value)
     opts = Options()
     opts.update(
-        confdir=str(ensure(setup.home.ca_dir).folder),
+        confdir=str(authority.folder),
         listen_host=setup.profile.host,
         listen_port=setup.profile.port,
         upstream_cert=False,
@@ -289,7 +303,7 @@ async def _main(setup: Setup) -> None:
     master.options.update(connection_strategy="lazy")
     proxy = Proxy(setup)
     await asyncio.to_thread(proxy.prices.warm)  # 2 ms; at the very first start half a second
-    master.addons.add(*proxy.addons(annotate=setup.annotate))
+    master.addons.add(*proxy.addons())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, master.shutdown)

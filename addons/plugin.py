@@ -15,7 +15,9 @@ from typing import Any
 from mitmproxy import ctx
 
 from ringlet_mitm.addons.connect_to import parse_detour
+from ringlet_mitm.addons.flow_files import mask_files
 from ringlet_mitm.addons.master import Proxy, Setup
+from ringlet_mitm.addons.watching import watchers
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.profiles import load_profile
 
@@ -27,7 +29,10 @@ class Ringlet:
         home = home_of(os.environ)
         profile = load_profile(home, os.environ.get("RINGLET_PROFILE", "default"))
         detours = tuple(map(parse_detour, os.environ.get("RINGLET_CONNECT_TO", "").split()))
-        self.addons: list[Any] = Proxy(Setup(home, profile, dict(os.environ), detours)).addons(annotate=True)
+        looking = watchers(keeps_bodies=profile.capture != "none")
+        setup = Setup(home, profile, dict(os.environ), detours, watchers=looking)
+        self.addons: list[Any] = Proxy(setup).addons()
+        mask_files()
 
     def running(self) -> None:
         """The options that the way of a request depends on; confdir and port stay as they were given."""

@@ -79,6 +79,11 @@ class Snapshots:
         self._told: Snapshot | None = None
         self._failing = False
 
+    @property
+    def since_start(self) -> Sums:
+        """What this process answered."""
+        return self._own
+
     def record(self, row: RequestRow, attempts: tuple[AttemptRow, ...]) -> None:
         """Count a request that is over. A sink of the recorder."""
         now = self._now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -9,12 +10,17 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 STATUSLINE = ["usage", "statusline"]
+COMPLETION = "_RINGLET_MITM_COMPLETE"
 
 
 def main() -> NoReturn:
     """Run the command line."""
     if sys.argv[1:3] == STATUSLINE and sys.platform != "win32":
         _statusline(sys.argv[3:])
+    if COMPLETION in os.environ:
+        from ringlet_mitm.cli.completing import complete
+
+        complete(os.environ[COMPLETION])
     from ringlet_mitm.cli.main import main as run
 
     run()
@@ -22,8 +28,6 @@ def main() -> NoReturn:
 
 def _statusline(words: list[str]) -> None:
     """Print it and end, unless something is wrong: then click says so."""
-    import os
-
     from ringlet_mitm.cli.usage.statusline import options_of, printed
 
     options = options_of(words)

@@ -45,6 +45,16 @@ class LazyGroup(click.Group):
         self._own = own
         self._alone = alone
 
+    @property
+    def default(self) -> str:
+        """The command that is meant where none is said."""
+        return self._default
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The group's own options."""
+        return self._own
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
         return list(self._table)

@@ -16,12 +16,40 @@ BROKEN_PIPE = 1  # what click itself exits with, where it is the one to notice
 
 
 COMMANDS: dict[str, Entry] = {
-    "start": Entry("ringlet_mitm.cli.proxy", "Run the proxy of a profile; the profile is created if there is none."),
-    "env": Entry("ringlet_mitm.cli.shell", "Print the variables that send an agent through the proxy."),
+    "serve": Entry("ringlet_mitm.cli.proxy", "Run the proxy of a profile; the profile is created if there is none."),
+    "run": Entry(
+        "ringlet_mitm.cli.run",
+        "Run an agent through the proxy, which is started for it if none runs, and ends with the last agent.",
+    ),
+    "start": Entry(
+        "ringlet_mitm.cli.background_commands",
+        "Start the proxy of a profile in the background; nothing happens if it runs.",
+        "start",
+    ),
+    "stop": Entry(
+        "ringlet_mitm.cli.background_commands",
+        "Stop the proxy of a profile, once what is under way has ended.",
+        "stop",
+    ),
+    "logs": Entry(
+        "ringlet_mitm.cli.background_commands",
+        "Print what proxies in the background have logged; the file is bounded.",
+        "logs",
+    ),
+    "service": Entry(
+        "ringlet_mitm.cli.at_login", "Have the proxy of a profile run from login on, by systemd or launchd."
+    ),
+    "env": Entry("ringlet_mitm.cli.env", "Print the variables that send an agent through the proxy."),
     "status": Entry(
         "ringlet_mitm.cli.status",
         "Show what the proxy of a profile is doing: requests, resting providers, queues, limits.",
     ),
+    "agents": Entry(
+        "ringlet_mitm.cli.agents", "Find coding agents, and show what each needs to come through the proxy."
+    ),
+    "aliases": Entry("ringlet_mitm.cli.aliases", "Start agents through the proxy by their own names, in new shells."),
+    "completion": Entry("ringlet_mitm.cli.completion", "Let the shell complete commands, options and names."),
+    "ca": Entry("ringlet_mitm.cli.authority", "Show the certificate authority, install it, or give it a new key."),
     "profiles": Entry("ringlet_mitm.cli.profiles", "Create, change, list, show and delete profiles."),
     "rules": Entry("ringlet_mitm.cli.rules", "Check and list routing rules, and explain what they decide."),
     "providers": Entry("ringlet_mitm.cli.providers", "List, show, test and find providers, and store their keys."),
@@ -31,8 +59,8 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry("ringlet_mitm.cli.demo.command", "Show the main job on this machine, without an account or a key."),
 }
 
-# `ringlet-mitm --profile work` means `ringlet-mitm start --profile work`.
-DEFAULT_COMMAND = "start"
+# `ringlet-mitm --profile work` means `ringlet-mitm serve --profile work`.
+DEFAULT_COMMAND = "serve"
 OWN_OPTIONS = ("--help", "-h", "--version")
 
 

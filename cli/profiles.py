@@ -46,7 +46,12 @@ def _settings(function: F) -> F:
             click.option("--port", type=click.IntRange(1, 65535), help="Port of its proxy."),
             click.option("--host", help="Address of its proxy."),
             click.option("--proxy", type=click.Choice(["ultrallm", "none"]), help="Route by routing.toml, or not."),
-            click.option("--capture", type=click.Choice(["none", "metadata", "bodies"]), help="What may be kept."),
+            click.option(
+                "--capture",
+                type=click.Choice(["none", "metadata", "bodies"]),
+                help="What may be kept: rows only, bodies only while mitmweb runs (metadata), bodies in dumps.",
+            ),
+            click.option("--proxyauth", metavar="VARIABLE", help="Variable with the USER:PASSWORD its clients need."),
             click.option("--intercept", multiple=True, metavar="HOST", help="Decrypt this host too; may be repeated."),
             click.option(
                 "--key-env",

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import errno
+import gc
 import logging
 import os
-import socket
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from ringlet_mitm.addons.leases import Leases
+from ringlet_mitm.cli.exposure import Looking, check_free, login_for, master_for, watchers_for
+from ringlet_mitm.cli.profile_choice import loaded_or_made
+from ringlet_mitm.cli.proxy_log import BoundedLog
+from ringlet_mitm.cli.while_used import end_when_unused
 from ringlet_mitm.rules.cautions import key_cautions
-from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import home_of
-from ringlet_mitm.rules.installation import load_installation
-from ringlet_mitm.rules.profiles import Profile, load_profile, save_profile
 from ringlet_mitm.rules.redaction import masked
-
-if TYPE_CHECKING:
-    from mitmproxy.master import Master
-    from mitmproxy.options import Options
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class MaskingFormatter(logging.Formatter):
@@ -39,39 +31,53 @@ class MaskingFormatter(logging.Formatter):
 @click.command()
 @click.option("--profile", "name", default="default", show_default=True, help="Profile to run.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
-@click.option("--host", help="Address to listen on.")
+@click.option("--host", help="Address to listen on; outside of loopback only with --proxyauth.")
+@click.option("--proxyauth", metavar="USER:PASSWORD", help="What clients have to say; '${VARIABLE}' holds it as well.")
 @click.option("--web", is_flag=True, help="Run inside mitmweb, to see the traffic in a browser.")
-@click.option("--web-port", type=click.IntRange(1, 65535), default=8485, show_default=True, help="Port of mitmweb.")
+@click.option("--web-port", type=click.IntRange(0, 65535), default=8485, show_default=True, help="Its port.")
+@click.option("--dump", type=click.Path(dir_okay=False, path_type=Path), help="Append flows to this mitmproxy file.")
 @click.option("--connect-to", multiple=True, metavar="HOST:PORT:TO:PORT", help="Connect elsewhere, as curl does.")
 @click.option(
     "--upstream-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Trust this CA upstream."
 )
 @click.option("--quiet", is_flag=True, help="Print warnings only.")
+@click.option("--log", type=click.Path(path_type=Path), hidden=True, help="The file that stderr is, kept bounded.")
+@click.option("--while-used", is_flag=True, hidden=True, help="End with the last agent that `run` has started.")
 def command(
     name: str,
     port: int | None,
     host: str | None,
+    proxyauth: str | None,
     web: bool,
     web_port: int,
+    dump: Path | None,
     connect_to: tuple[str, ...],
     upstream_ca: Path | None,
     quiet: bool,
+    log: Path | None,
+    while_used: bool,
 ) -> None:
     """Run the proxy of a profile; the profile is created if there is none."""
+    gc.disable()  # until it listens: there is no garbage among what is imported, and looking takes a tenth of the time
     from ringlet_mitm.addons.connect_to import parse_detour
-    from ringlet_mitm.addons.lean import LeanMaster
     from ringlet_mitm.addons.master import Setup, run
 
-    _log_to_stderr()
-    profile = _profile(name)
-    host, port = host or profile.host, profile.port if port is None else port
-    detours = tuple(parse_detour(text) for text in connect_to)
-    _check_address(host, port)
+    _log_to_stderr(log)
     home = home_of(os.environ)
+    profile = loaded_or_made(home, name, os.environ, click.echo)
+    profile = replace(profile, host=host or profile.host, port=profile.port if port is None else port)
+    detours = tuple(parse_detour(text) for text in connect_to)
+    login = login_for(profile, proxyauth)
+    check_free(profile.host, profile.port, "--port")
+    looking = Looking(web_port if web else None, dump)
     for caution in key_cautions(home.config_file, os.environ):
         click.echo(f"warning: {caution}", err=True)
 
+    if while_used:
+        end_when_unused(Leases(home, name))
+
     def announce(ruling: str, address: str) -> None:
+        gc.enable()
         if not quiet:
             click.echo(ruling)
             click.echo(f'point an agent at it:  eval "$(ringlet-mitm env --profile {name})"')
@@ -80,54 +86,20 @@ def command(
     run(
         Setup(
             home=home,
-            profile=replace(profile, host=host, port=port),
+            profile=profile,
             environ=dict(os.environ),
             detours=detours,
             upstream_ca=upstream_ca,
-            make_master=_web(web_port) if web else LeanMaster,
-            annotate=web,
+            make_master=master_for(looking, into_log=log is not None),
+            watchers=watchers_for(profile, looking),
             announce=announce,
+            login=login,
         )
     )
 
 
-def _profile(name: str) -> Profile:
-    home = home_of(os.environ)
-    if home.profile_file(name).exists():
-        return load_profile(home, name)
-    profile = Profile(name=name)
-    save_profile(home, profile)
-    shared = load_installation(home, os.environ).settings
-    if shared.default_provider or shared.model_routes:
-        click.echo(f"profile '{name}' is new: calls go where {home.config_file} says, and are recorded")
-    else:
-        click.echo(f"profile '{name}' is new: everything passes through and is recorded")
-    click.echo(f"write rules into {home.routing_file(name)} and they are in force within a second")
-    return profile
-
-
-def _check_address(host: str, port: int) -> None:
-    if host not in LOOPBACK:
-        raise ConfigError(
-            f"--host {host}: only loopback (127.0.0.1, ::1), since anyone who reaches the proxy could spend your keys"
-        )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = "is taken, perhaps by another ringlet-mitm" if error.errno == errno.EADDRINUSE else error.strerror
-            raise ConfigError(f"{host}:{port} {reason}; choose another with --port") from None
-
-
-def _web(port: int) -> Callable[[Options], Master]:
-    from ringlet_mitm.addons.web import web_master
-
-    return partial(web_master, port, lambda url: click.echo(f"watch it at {url}"))
-
-
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+def _log_to_stderr(file: Path | None) -> None:
+    handler = BoundedLog(file) if file else logging.StreamHandler()
+    times = "%Y-%m-%d %H:%M:%S" if file else "%H:%M:%S"
+    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(message)s", times))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

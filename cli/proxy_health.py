@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Any
 
 PATIENCE_S = 2.0
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 LARGEST = 1 << 20  # of an answer; ours has a kilobyte or two
 
 
@@ -26,6 +27,11 @@ class Instead(Enum):
     NOBODY = "nobody listens"
     SILENT = "somebody listens and does not answer in time"
     STRANGER = "what answers is not ringlet-mitm"
+
+
+def reachable(host: str) -> str:
+    """Where a proxy is reached that listens on `host`."""
+    return ANY_ADDRESS.get(host, host)
 
 
 def ask(host: str, port: int, patience_s: float = PATIENCE_S) -> Mapping[str, Any] | Instead:

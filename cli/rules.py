@@ -14,6 +14,7 @@ import click
 from ringlet_mitm.cli import fallback_cautions
 from ringlet_mitm.cli.columns import aligned
 from ringlet_mitm.cli.request_files import read_request
+from ringlet_mitm.cli.rule_presets import command as presets
 from ringlet_mitm.cli.rule_report import cells, limits, provider_cautions, report, rows, settings_report
 from ringlet_mitm.cli.rule_setting import Setting, bytes_of, setting_of, text_of
 from ringlet_mitm.rules.cautions import key_cautions
@@ -211,6 +212,9 @@ def suggest_(**given: Any) -> None:
     from ringlet_mitm.cli.suggest import suggestions
 
     suggestions(**given)
+
+
+command.add_command(presets, "presets")
 
 
 def explained(request: AgentRequest, book: RuleBook, setting: Setting, calibration: Calibration) -> Explanation:

@@ -1,27 +1,26 @@
-"""`ringlet-mitm env`: the variables that send an agent through the proxy and let it trust our certificates.
-
-Each is there for programs seen to need it (2026-11): `NODE_EXTRA_CA_CERTS` for Claude Code, Gemini CLI and OpenCode,
-`SSL_CERT_FILE` and `CODEX_CA_CERTIFICATE` for Codex and other Rust programs (they replace the system's list, hence a
-bundle), `REQUESTS_CA_BUNDLE` for Python, `NODE_USE_ENV_PROXY` for Node programs that use plain `fetch`. `NO_PROXY`
-keeps agents' own loopback servers reachable. git's variable is not among them: what git fetches is not decrypted.
-"""
+"""A shell and the proxy: how variables are set in it, which profile and agent are meant, where the proxy is."""
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
-import click
-
-from ringlet_mitm.rules.errors import UsageError
-from ringlet_mitm.rules.home import Home, home_of
+from ringlet_mitm.cli.proxy_health import reachable
+from ringlet_mitm.rules.agents import AgentPreset, preset_of, presets
+from ringlet_mitm.rules.errors import UsageError, nearest
+from ringlet_mitm.rules.home import Home
+from ringlet_mitm.rules.interception import HostPolicy
 from ringlet_mitm.rules.profiles import Profile, list_profiles, load_profile
+from ringlet_mitm.rules.variables import Point, kept_certificates
+from ringlet_mitm.rules.whole_files import write_whole
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +30,18 @@ class Shell:
     set: Callable[[str, str], str]
     unset: Callable[[str], str]
 
+    def lines(self, values: Mapping[str, str | None]) -> list[str]:
+        """One a variable; None unsets it."""
+        return [self.unset(name) if value is None else self.set(name, value) for name, value in values.items()]
 
-def _fish_quoted(text: str) -> str:
+
+def fish_quoted(text: str) -> str:
+    """As one word of fish."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _powershell_quoted(text: str) -> str:
+def powershell_quoted(text: str) -> str:
+    """As one word of PowerShell."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -44,53 +49,29 @@ POSIX = Shell(lambda name, value: f"export {name}={shlex.quote(value)}", lambda 
 SHELLS: dict[str, Shell] = {
     "bash": POSIX,
     "zsh": POSIX,
-    "fish": Shell(lambda name, value: f"set -gx {name} {_fish_quoted(value)};", lambda name: f"set -e {name};"),
+    "fish": Shell(lambda name, value: f"set -gx {name} {fish_quoted(value)};", lambda name: f"set -e {name};"),
     "powershell": Shell(
-        lambda name, value: f"$env:{name} = {_powershell_quoted(value)}",
+        lambda name, value: f"$env:{name} = {powershell_quoted(value)}",
         lambda name: f"Remove-Item -ErrorAction SilentlyContinue Env:{name}",
     ),
 }
 
 
-@click.command()
-@click.option("--profile", "name", help="Profile; without it, the only one there is.")
-@click.option("--shell", type=click.Choice(list(SHELLS)), help="Shell to print for; found out from $SHELL.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port, where the proxy was started with another.")
-@click.option("--unset", is_flag=True, help="Print what takes them back.")
-def command(name: str | None, shell: str | None, port: int | None, unset: bool) -> None:
-    """Print the variables that send an agent through the proxy.
-
-    Use it as:  eval "$(ringlet-mitm env --profile work)"
-    """
-    spoken = SHELLS[shell or _shell_of(os.environ)]
-    home = home_of(os.environ)
-    if unset:
-        lines = [spoken.unset(variable) for variable in variables("", Path(), Path(), "")]
-    else:
-        profile = named_or_only(home, name)
-        certificate, bundle = _certificates(home)
-        values = variables(proxy_url(profile, port), certificate, bundle, os.environ.get("NO_PROXY", ""))
-        lines = [spoken.set(variable, value) for variable, value in values.items()]
-    click.echo("\n".join(lines))
+def named_agent(agent: str) -> AgentPreset:
+    """The agent of that id; raises UsageError with the nearest that there is."""
+    found = preset_of(agent)
+    if found is None:
+        known = [preset.agent_id for preset in presets()]
+        guess = nearest(agent, known)
+        raise UsageError(f"no agent '{agent}'; " + (f"is it '{guess}'?" if guess else f"known are {', '.join(known)}"))
+    return found
 
 
-def variables(url: str, certificate: Path, bundle: Path, no_proxy: str) -> dict[str, str]:
-    """Every variable and its value; hosts that `no_proxy` has already stay in."""
-    around = [host for host in (part.strip() for part in no_proxy.split(",")) if host]
-    hosts = ",".join(dict.fromkeys((*LOOPBACK, *around)))
-    return {
-        "HTTPS_PROXY": url,
-        "HTTP_PROXY": url,
-        "https_proxy": url,
-        "http_proxy": url,
-        "NO_PROXY": hosts,
-        "no_proxy": hosts,
-        "NODE_EXTRA_CA_CERTS": str(certificate),
-        "NODE_USE_ENV_PROXY": "1",
-        "SSL_CERT_FILE": str(bundle),
-        "CODEX_CA_CERTIFICATE": str(bundle),
-        "REQUESTS_CA_BUNDLE": str(bundle),
-    }
+def point_of(home: Home, profile: Profile, environ: Mapping[str, str], port: int | None = None) -> Point:
+    """Where agents find the profile's proxy; `port` stands for the profile's own. Makes the authority if need be."""
+    certificate, bundle = _certificates(home, profile)
+    point = Point(proxy_url(profile, port), certificate, bundle, tuple(profile.intercept))
+    return replace(point, bundle=_widened(bundle, kept_certificates(point, environ)))
 
 
 def named_or_only(home: Home, name: str | None) -> Profile:
@@ -105,31 +86,47 @@ def named_or_only(home: Home, name: str | None) -> Profile:
     raise UsageError("there is no profile yet; start one with: ringlet-mitm --profile NAME")
 
 
-def reachable(host: str) -> str:
-    """Where a proxy is reached that listens on `host`."""
-    return ANY_ADDRESS.get(host, host)
-
-
 def proxy_url(profile: Profile, port: int | None = None) -> str:
     """The proxy's address, for agents; `port` stands for the profile's own."""
     host = reachable(profile.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{port or profile.port}"
 
 
-def _certificates(home: Home) -> tuple[Path, Path]:
-    """Our certificate, and the bundle of the system's and ours; made if the proxy has not yet."""
-    certificate, bundle = home.ca_dir / "mitmproxy-ca-cert.pem", home.ca_dir / "bundle.pem"
-    if not (certificate.is_file() and bundle.is_file()):
-        from ringlet_mitm.addons.authority import ensure  # 0.3 s of mitmproxy, only where they are missing
-
-        made = ensure(home.ca_dir)
-        certificate, bundle = made.certificate, made.bundle
-    return certificate, bundle
-
-
-def _shell_of(environ: Mapping[str, str]) -> str:
+def shell_of(environ: Mapping[str, str]) -> str:
     """The shell in `$SHELL`; on Windows without one it is PowerShell, elsewhere what bash understands."""
     name = Path(environ.get("SHELL", "")).name
     if name in SHELLS:
         return name
     return "powershell" if os.name == "nt" and not name else "bash"
+
+
+def _certificates(home: Home, profile: Profile) -> tuple[Path, Path]:
+    """Our certificate, and the bundle of the system's and ours; made if the proxy has not yet."""
+    certificate, bundle = home.ca_dir / "mitmproxy-ca-cert.pem", home.ca_dir / "bundle.pem"
+    if not (certificate.is_file() and bundle.is_file()):
+        from ringlet_mitm.addons.authority import ensure  # 0.1 s of cryptography, only where they are missing
+
+        made = ensure(home.ca_dir, HostPolicy.of(presets(), profile.intercept).hosts)
+        certificate, bundle = made.certificate, made.bundle
+    return certificate, bundle
+
+
+def _widened(bundle: Path, theirs: Iterable[Path]) -> Path:
+    """`bundle`, or one beside it that also holds what is in the files of `theirs` and not in it.
+
+    It is named after what it adds, since another shell may know no such certificates, or others. Hosts that our
+    certificate is extended to later are not in it before the next `env` or `run`.
+    """
+    known = bundle.read_bytes()
+    more: dict[bytes, None] = {}
+    for path in theirs:
+        with suppress(OSError):  # what cannot be read, no program of theirs could have read either
+            more |= dict.fromkeys(block for block in PEM.findall(path.read_bytes()) if block not in known)
+    if not more:
+        return bundle
+    added = b"\n".join(more)
+    wider = bundle.with_name(f"bundle-{sha256(added).hexdigest()[:12]}.pem")
+    text = b"\n".join((known.rstrip(), added, b""))
+    if not wider.is_file() or wider.read_bytes() != text:
+        write_whole(wider, text)
+    return wider

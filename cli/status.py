@@ -1,7 +1,7 @@
 """`ringlet-mitm status`: which proxies run, and what each is doing.
 
-A proxy is found by its profile's address and asked for `/health`; no process is looked for, so it makes no difference
-who started it.
+A proxy is found by its profile's address, or by its snapshot where it listens elsewhere, and asked for `/health`; so it
+makes no difference who started it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 
 import click
 
+from ringlet_mitm.cli.background import proxies
 from ringlet_mitm.cli.columns import aligned, printable
-from ringlet_mitm.cli.proxy_health import PATIENCE_S, Instead, ask
-from ringlet_mitm.cli.shell import named_or_only, proxy_url, reachable
+from ringlet_mitm.cli.proxy_health import PATIENCE_S, Instead, ask, reachable
+from ringlet_mitm.cli.shell import named_or_only, proxy_url
 from ringlet_mitm.cli.status_words import in_words, remarks_of, requests_of, uptime_of
 from ringlet_mitm.rules.errors import ConfigError, UsageError
 from ringlet_mitm.rules.home import Home, home_of
@@ -55,7 +56,7 @@ def command(context: click.Context, name: str | None, port: int | None, as_json:
     home = home_of(os.environ)
     if name is not None or port is not None:
         profile = named_or_only(home, name)
-        standings = [_standing(home, profile, port)]
+        standings = [_standing(home, profile, port)] if port else _everywhere(home, profile)
     else:
         standings = _all(home)
     if as_json:
@@ -69,15 +70,23 @@ def _all(home: Home) -> list[Standing]:
     """Every profile, in the order of their names; all are asked at once, for each may take its two seconds."""
     names = list_profiles(home)
     with ThreadPoolExecutor(max(len(names), 1)) as asking:
-        return list(asking.map(lambda name: _named(home, name), names))
+        return [one for found in asking.map(lambda name: _named(home, name), names) for one in found]
 
 
-def _named(home: Home, name: str) -> Standing:
+def _named(home: Home, name: str) -> list[Standing]:
     try:
         profile = load_profile(home, name)
     except (ConfigError, UsageError) as error:
-        return Standing(name, state="not readable", hint=str(error), wrong=True)
-    return _standing(home, profile)
+        return [Standing(name, state="not readable", hint=str(error), wrong=True)]
+    return _everywhere(home, profile)
+
+
+def _everywhere(home: Home, profile: Profile) -> list[Standing]:
+    """At the profile's own address, and wherever `run` or `--port 0` had one listen."""
+    own = _standing(home, profile)
+    at = [one.port for one in proxies(home, profile.name) if one.port != profile.port]
+    others = [found for port in at if (found := _standing(home, profile, port)).health is not None]
+    return [*([own] if own.health is not None or not others else []), *others]
 
 
 def _standing(home: Home, profile: Profile, port: int | None = None) -> Standing:

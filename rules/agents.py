@@ -1,4 +1,4 @@
-"""Agents as data: where each sends, and how a request shows which agent it is from.
+"""Agents as data: where each sends, how a request shows which agent it is from, what it needs to come through us.
 
 Apart from providers, because the names collide: `codex`, `grok` and `claude` are also ways to say a provider. User
 agents are weak evidence, since many agents show only their SDK's; so a header that one agent alone sends counts first.
@@ -7,13 +7,14 @@ agents are weak evidence, since many agents show only their SDK's; so a header t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pydantic import TypeAdapter
 
 from ringlet_mitm.rules.document import Document
+from ringlet_mitm.rules.shapes import WireFormat
 from ringlet_mitm.rules.validated import validated
 
 FOLDER = Path(__file__).parent / "agents"
@@ -25,13 +26,33 @@ SESSION_HEADERS = ("x-session-id", "session-id", "session_id", "x-session-affini
 class AgentFile:
     """The keys of an agent's file.
 
-    hosts: where it sends model calls. user_agents: beginnings of its User-Agent, case ignored. headers: names that only
-    it sends. session_headers: where it says which conversation a request is of, the first that is there. folder: the
-    sentences of its prompt that say the folder it works in, with "{folder}" for it (see projects.py).
+    hosts: where it sends model calls; none where they are in a format of its own, so that nothing would be won by
+    decrypting them. paths: of those calls, "*" for what varies. formats: what it speaks, the usual one first. provider:
+    who answers where no rule says anything else.
+
+    programs: its names on PATH. folders: where its installer puts it beside PATH. install: how a person gets it.
+    variables: what it needs to come through the proxy, with {url}, {certificate} and {bundle} (see variables.py).
+    base_urls: variables that send it to another address, and so past the proxy. once: its arguments for one answer
+    to {prompt} without asking anybody, and once_variables what that needs beside. quirks: what a person should know.
+
+    user_agents: beginnings of its User-Agent, case ignored. headers: names that only it sends. session_headers: where
+    it says which conversation a request is of, the first that is there. folder: the sentences of its prompt that say
+    the folder it works in, with "{folder}" for it (see projects.py).
     """
 
     name: str
     hosts: tuple[str, ...]
+    paths: tuple[str, ...] = ()
+    formats: tuple[WireFormat, ...] = ()
+    provider: str = ""
+    programs: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    install: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    base_urls: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
+    once_variables: Mapping[str, str] = field(default_factory=dict)
+    quirks: tuple[str, ...] = ()
     user_agents: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     session_headers: tuple[str, ...] = ()
@@ -60,6 +81,18 @@ def presets() -> tuple[AgentPreset, ...]:
         document = Document.parse(path.read_text(encoding="utf-8"), str(path))
         found.append(AgentPreset(path.stem, validated(AgentFile, adapter, document)[0]))
     return tuple(found)
+
+
+def preset_of(agent: str) -> AgentPreset | None:
+    """The agent of that id."""
+    return next((preset for preset in presets() if preset.agent_id == agent), None)
+
+
+def preset_for(program: str) -> AgentPreset | None:
+    """The agent that a program is, by its name or path; on Windows also with `.exe` or `.cmd` behind it."""
+    name = PurePath(program).name.lower()
+    stem = name.removesuffix(".exe").removesuffix(".cmd")
+    return next((preset for preset in presets() if stem in preset.file.programs), None)
 
 
 @cache

@@ -94,6 +94,11 @@ class Home:
         return self.state / SNAPSHOTS
 
     @property
+    def leases_dir(self) -> Path:
+        """Who uses proxies that end with their last agent, a folder a profile."""
+        return self.state / "leases"
+
+    @property
     def log_dir(self) -> Path:
         """Log files of proxies in the background."""
         return self.state / "log"

@@ -2,7 +2,7 @@
 
 Loopback is refused because a request through the proxy comes from this machine: it would get past what protects
 mitmweb's interface and other local servers from web pages. An agent's own loopback servers are reached around the
-proxy (NO_PROXY).
+proxy (NO_PROXY). A profile can name one of them, `127.0.0.1:8000`; then that port and no other may be reached.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ringlet_mitm.rules.agents import AgentPreset, all_hosts
 from ringlet_mitm.rules.errors import ConfigError
 
 HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+WITH_PORT = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<port>\d{1,5})")
 # What Linux distributions write into /etc/hosts for 127.0.0.1 and ::1.
 LOOPBACK_NAMES = frozenset(
     {"localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"}
@@ -34,9 +35,13 @@ class HostVerdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HostPolicy:
-    """The hosts to decrypt; `*.example.com` covers every name below example.com."""
+    """The hosts to decrypt; `*.example.com` covers every name below example.com.
+
+    `ports` are the loopback hosts that a profile names with a port, which is the only one of theirs to be reached.
+    """
 
     hosts: frozenset[str]
+    ports: frozenset[tuple[str, int]] = frozenset()
     _suffixes: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -46,11 +51,15 @@ class HostPolicy:
     @classmethod
     def of(cls, presets: Iterable[AgentPreset], extra: Iterable[str] = ()) -> HostPolicy:
         """The agents' hosts and a profile's own; raises ConfigError for what cannot be a host's name."""
-        return cls(all_hosts(presets) | {_checked(host) for host in extra})
+        named = [_checked(host) for host in extra]
+        ports = frozenset((host, port) for host, port in named if port is not None)
+        return cls(all_hosts(presets) | {host for host, _ in named}, ports)
 
     def verdict(self, host: str, port: int) -> HostVerdict:
         """What to do with a connection to `host`; a profile that names a loopback host wants it."""
         name = host.strip("[]").rstrip(".").lower()
+        if self.ports and name in {host for host, _ in self.ports}:
+            return HostVerdict.DECRYPT if (name, port) in self.ports else HostVerdict.REFUSE
         if name in self.hosts or (self._suffixes and name.endswith(self._suffixes)):
             return HostVerdict.DECRYPT
         return HostVerdict.REFUSE if is_loopback(name) else HostVerdict.TUNNEL
@@ -73,6 +82,11 @@ def is_loopback(host: str) -> bool:
         return True
     address = _address(host)
     return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def is_address(host: str) -> bool:
+    """Whether a connection's target is an address, not a name; in its usual spellings."""
+    return _address(host.strip("[]").rstrip(".")) is not None
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -103,8 +117,16 @@ def _whole_number(text: str) -> int:
     return int(text, 0 if text.startswith("0x") else 8 if text.startswith("0") else 10)
 
 
-def _checked(host: str) -> str:
-    name = host.strip().strip("[]").rstrip(".").lower()
+def _checked(host: str) -> tuple[str, int | None]:
+    """A host of a profile, and the port if it is a loopback host with one."""
+    found = WITH_PORT.fullmatch(host.strip())
+    if found and is_loopback(found["host"].strip("[]")) and 0 < int(found["port"]) < 65536:
+        return _name(found["host"], host), int(found["port"])
+    return _name(host, host), None
+
+
+def _name(written: str, host: str) -> str:
+    name = written.strip().strip("[]").rstrip(".").lower()
     if HOST.fullmatch(name) is None and not (":" in name and _address(name)):
         raise ConfigError(f"intercept: '{host}' is not a host name; write it as api.example.com or *.example.com")
     return name

@@ -28,6 +28,7 @@ from ringlet_mitm.rules.whole_files import write_whole
 # 8080 is mitmproxy's own default, and the first of many programs that want it.
 DEFAULT_PORT = 8484
 NAME = re.compile(r"\w[\w.-]{0,63}")
+LOGIN_VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class Profile:
     model: what that provider is asked for, whatever the agent asks for.
     proxy: "ultrallm" obeys routing.toml, "none" ignores it.
     intercept: hosts to decrypt besides the ones known as LLM hosts.
-    capture: what of a request may be kept besides its row: nothing, metadata, or bodies.
+    capture: what of a request may be kept besides its row. "none": nothing, and the row does not say in which folder
+        the agent worked. "metadata": mitmweb has bodies while it runs, no file has them. "bodies": dumps have them.
+    proxyauth: the variable with the USER:PASSWORD that the proxy's clients have to say, also as ${VARIABLE}.
     key_env: variables that hold this profile's own keys, by provider: two profiles, two accounts of one provider.
     fallback: what is tried when a provider fails, for rules that do not say it themselves.
     retries, backoff_ms, timeout_…_ms: how patiently, for rules that do not say it.
@@ -62,6 +65,7 @@ class Profile:
     timeout_first_byte_ms: Whole | None = None
     timeout_idle_ms: Whole | None = None
     timeout_total_ms: Whole | None = None
+    proxyauth: str | None = None
 
     @property
     def patience(self) -> PolicyKeys:
@@ -112,6 +116,8 @@ def read_profile(text: str, file: str, name: str) -> Profile:
     for provider, variable in profile.key_env.items():
         if not VARIABLE.fullmatch(variable):
             raise document.error(("key-env", provider), "has to be the name of a variable; keys are never in this file")
+    if profile.proxyauth is not None and not LOGIN_VARIABLE.fullmatch(profile.proxyauth):
+        raise document.error(("proxyauth",), "has to be the name of a variable; passwords are never in this file")
     return profile if profile.name == name else _renamed(profile, name)
 
 
@@ -119,13 +125,18 @@ def save_profile(home: Home, profile: Profile) -> None:
     """Write the profile's file, whole or not at all, readable by its owner only."""
     check_name(profile.name)
     folder = home.profile_dir(profile.name)
-    text = tomli_w.dumps(_as_toml(profile))
+    text = profile_text(profile)
     read_profile(text, str(home.profile_file(profile.name)), profile.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(home.profile_file(profile.name), text.encode())
     except OSError as error:
         raise ConfigError(f"cannot be written: {_reason(error)}", file=str(home.profile_file(profile.name))) from None
+
+
+def profile_text(profile: Profile) -> str:
+    """What its file says."""
+    return tomli_w.dumps(_as_toml(profile))
 
 
 def list_profiles(home: Home) -> list[str]:

@@ -50,7 +50,7 @@ class RunningProxy:
         self.environ = environment(home, keys or {})
         self.said: list[str] = []
         detours = [word for detour in vendor.connect_to for word in ("--connect-to", detour)]
-        words = ("start", "--profile", profile, "--port", str(port), *detours, "--upstream-ca", str(vendor.ca_file))
+        words = ("serve", "--profile", profile, "--port", str(port), *detours, "--upstream-ca", str(vendor.ca_file))
         self._process = self._launched([*words, *options])
         self.url = self._wait()
         self._reader = threading.Thread(target=self._read, name="proxy output", daemon=True)

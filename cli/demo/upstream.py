@@ -17,14 +17,16 @@ from types import TracebackType
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPHeaders
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import bind_sockets
+from tornado.routing import Rule
 from tornado.web import Application, RequestHandler
 
 from ringlet_mitm.cli.demo.certificates import server_context
 from ringlet_mitm.cli.demo.replies import STYLES, Json, gemini_array
 from ringlet_mitm.cli.demo.script import Answer, answer
+from ringlet_mitm.cli.demo.sockets import ResponsesSocket, Upgrades, error_event, events_in, warmed_up
 
 HOSTS = (
     "api.anthropic.com",
@@ -44,7 +46,7 @@ BODY_LIMIT = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as it arrived; `connection` tells TCP connections apart."""
+    """One request as it arrived; `connection` tells TCP connections apart. Over a WebSocket `method` is SOCKET."""
 
     host: str
     method: str
@@ -81,9 +83,7 @@ class _Handler(RequestHandler):
 
     async def _answer(self) -> None:
         request = self.request
-        host = request.host.partition(":")[0]
-        peer = ":".join(str(part) for part in request.connection.context.address[:2])  # type: ignore[union-attr]
-        seen = Seen(host, request.method or "", request.path, request.query, request.headers, request.body, peer)
+        seen = _seen(request, request.method or "", request.body)
         self.vendor.seen.append(seen)
         try:
             style, stream = _style(seen)
@@ -96,7 +96,7 @@ class _Handler(RequestHandler):
             if self.vendor.model:
                 await self._send(self.vendor.model(style, seen, body, stream))
                 return
-            said = answer(host, asked_model(style, seen, body), body, seen.body)
+            said = answer(seen.host, asked_model(style, seen, body), body, seen.body)
             await self._reply(style, said, body, stream, seen)
         except Refusal as refusal:
             self.vendor.refused.append(f"{refusal.status}: {refusal}")
@@ -144,7 +144,7 @@ class Vendor:
     """The running stand-in; use it as a context manager.
 
     `delay_ms` is the pause between the pieces of a stream. A `model` answers every model call in place of the script;
-    it may raise Refusal.
+    it may raise Refusal. `compresses` is whether its WebSockets do, `sockets` are those that are open.
     """
 
     def __init__(self, *, delay_ms: int = 0, hosts: tuple[str, ...] = HOSTS) -> None:
@@ -152,6 +152,8 @@ class Vendor:
         self.model: Model | None = None
         self.seen: list[Seen] = []
         self.refused: list[str] = []
+        self.compresses = False
+        self.sockets: set[ResponsesSocket] = set()
         self.port = 0
         self._hosts = hosts
         self._folder = tempfile.TemporaryDirectory(prefix="stand-in-vendor-")
@@ -191,6 +193,39 @@ class Vendor:
     ) -> None:
         self.stop()
 
+    def admit(self, request: HTTPServerRequest) -> Json | None:
+        """How a WebSocket handshake is refused, None where it is not."""
+        seen = _seen(request, "GET", b"")
+        self.seen.append(seen)
+        try:
+            _check_key("responses", seen)
+        except Refusal as refusal:
+            self.refused.append(f"{refusal.status}: {refusal}")
+            return _error("responses", refusal)
+        return None
+
+    def events(self, request: HTTPServerRequest, message: str | bytes) -> Iterator[Json]:
+        """What answers a message on a WebSocket."""
+        seen = _seen(request, "SOCKET", message.encode() if isinstance(message, str) else message)
+        self.seen.append(seen)
+        try:
+            body = _body("responses", seen)
+            if body.get("type") != "response.create":
+                raise Refusal(400, "invalid_request_error", f"unknown event {body.get('type')!r}")
+            if body.get("generate") is False:
+                return warmed_up(str(body["model"]))
+            if self.model:
+                return events_in(self.model("responses", seen, body, True).frames)
+            said = answer(seen.host, str(body["model"]), body, seen.body)
+            return events_in(STYLES["responses"].stream(said, body))
+        except Refusal as refusal:
+            self.refused.append(f"{refusal.status}: {refusal}")
+            return iter((error_event(refusal.status, refusal.kind, refusal.message),))
+
+    def close_sockets(self, code: int = 1000) -> None:
+        """Close those that are open, from whatever thread."""
+        self._loop.call_soon_threadsafe(lambda: [one.close(code) for one in tuple(self.sockets)])
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._open())
@@ -203,12 +238,22 @@ class Vendor:
     async def _open(self) -> None:
         sockets = bind_sockets(0, "127.0.0.1", family=socket.AF_INET)
         self.port = sockets[0].getsockname()[1]
-        application = Application([(r".*", _Handler, {"vendor": self})], log_function=lambda handler: None)
+        socket_rule = Rule(Upgrades(), ResponsesSocket, {"vendor": self, "sockets": self.sockets})
+        application = Application(
+            [socket_rule, (r".*", _Handler, {"vendor": self})],
+            log_function=lambda handler: None,
+            websocket_max_message_size=BODY_LIMIT,
+        )
         self._server = _Server(
             application, ssl_options=self._context, max_buffer_size=BODY_LIMIT, max_body_size=BODY_LIMIT
         )
         self._server.add_sockets(sockets)
         self._ready.set()
+
+
+def _seen(request: HTTPServerRequest, method: str, body: bytes) -> Seen:
+    peer = ":".join(str(part) for part in request.connection.context.address[:2])  # type: ignore[union-attr]
+    return Seen(request.host.partition(":")[0], method, request.path, request.query, request.headers, body, peer)
 
 
 def _style(seen: Seen) -> tuple[str, bool]:

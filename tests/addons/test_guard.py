@@ -12,11 +12,14 @@ from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.options import Options
 from mitmproxy.proxy import events, layer, layers
 from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.tls import parse_client_hello
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.test import taddons, tflow
+from mitmproxy.tls import ClientHelloData
 
 from ringlet_mitm.addons.guard import Guard
+from ringlet_mitm.addons.inward import BOUND, Bound
 from ringlet_mitm.addons.lean import LeanMaster
 from ringlet_mitm.rules.agents import presets
 from ringlet_mitm.rules.interception import HostPolicy
@@ -173,56 +176,79 @@ def test_a_loopback_host_that_a_profile_names_may_be_reached() -> None:
     assert flow.response is None
 
 
-REBOUND = "rebound.example"
+NAMED: dict[str, tuple[str, str | None, bool]] = {
+    "an agent's host": ("api.anthropic.com", "api.anthropic.com", False),
+    "without a server name": ("api.anthropic.com", None, False),
+    "in capitals": ("API.Anthropic.com.", "API.ANTHROPIC.COM", False),
+    "two agents' hosts": ("api.anthropic.com", "api.openai.com", False),
+    "an address, the server name says which": ("203.0.113.7", "api.anthropic.com", False),
+    "an IPv6 address as well": ("2001:db8::7", "api.anthropic.com", False),
+    "an address with another's name": ("203.0.113.7", "example.com", True),
+    "another host with an agent's server name": ("example.com", "api.anthropic.com", True),
+    "an agent's host with another's server name": ("api.anthropic.com", "example.com", True),
+}
 
 
-def connected(peername: tuple[str, int], sockname: tuple[str, int]) -> ServerConnectionHookData:
-    """A connection that the proxy has opened for a request to a name of the world."""
-    flow = flow_to(REBOUND, OWN_PORT)
-    flow.server_conn.peername, flow.server_conn.sockname = peername, sockname
-    return ServerConnectionHookData(flow.server_conn, flow.client_conn)
+@pytest.mark.parametrize(("host", "server_name", "left_alone"), NAMED.values(), ids=NAMED)
+def test_a_borrowed_server_name_decrypts_nothing(host: str, server_name: str | None, left_alone: bool) -> None:
+    hello = parse_client_hello(client_hello(server_name))
+    assert hello is not None
+    context = Context(tflow.tclient_conn(), Options())
+    context.server.address = (host, 443)
+    data = ClientHelloData(context, hello)
+    Guard(HostPolicy.of(presets())).tls_clienthello(data)
+    assert data.ignore_connection is left_alone
 
 
-def comes_from(peername: tuple[str, int] | tuple[str, int, int, int]) -> http.HTTPFlow:
-    flow = flow_to(REBOUND, OWN_PORT)
-    flow.client_conn.peername = peername  # type: ignore[assignment]
-    return flow
+def test_tls_to_the_proxy_itself_is_taken() -> None:
+    hello = parse_client_hello(client_hello("proxy.example"))
+    assert hello is not None
+    data = ClientHelloData(Context(tflow.tclient_conn(), Options()), hello)
+    Guard(HostPolicy.of(presets())).tls_clienthello(data)
+    assert not data.ignore_connection
 
 
-@pytest.mark.parametrize("hook", ["requestheaders", "http_connect"])
-def test_what_a_name_leads_back_to_us_is_refused(hook: str) -> None:
-    guard = Guard(HostPolicy.of(()))
-    outer, inner = comes_from(("127.0.0.1", 40_000)), comes_from(("127.0.0.1", 50_000))
-    guard.server_connected(connected(("127.0.0.1", OWN_PORT), ("127.0.0.1", 50_000)))
-    for flow in (outer, inner):
-        getattr(guard, hook)(flow)
-    assert outer.response is None
-    assert inner.response is not None
-    assert inner.response.status_code == 403
+def test_a_loopback_host_with_a_port_is_reached_there_alone() -> None:
+    guard = Guard(HostPolicy.of((), ["127.0.0.1:9000"]))
+    named, other = flow_to("127.0.0.1", 9000), flow_to("127.0.0.1", 9001)
+    guard.http_connect(named)
+    guard.http_connect(other)
+    assert (named.response is None, other.response is None) == (True, False)
 
 
-@pytest.mark.parametrize(
-    ("peername", "disconnected"),
-    [
-        pytest.param(("203.0.113.7", OWN_PORT), False, id="another machine with our port"),
-        pytest.param(("127.0.0.1", 9000), False, id="another port of this machine"),
-        pytest.param(("127.0.0.1", OWN_PORT), True, id="a connection that has ended"),
-    ],
-)
-def test_connections_elsewhere_refuse_nobody(peername: tuple[str, int], disconnected: bool) -> None:
-    guard = Guard(HostPolicy.of(()))
-    data = connected(peername, ("127.0.0.1", 50_000))
-    guard.server_connected(data)
-    if disconnected:
-        guard.server_disconnected(data)
-    flow = comes_from(("127.0.0.1", 50_000))
-    guard.requestheaders(flow)
-    assert flow.response is None
+@pytest.mark.parametrize("hook", ["http_connect", "requestheaders"])
+def test_our_own_ports_are_refused_even_where_a_profile_names_loopback(hook: str) -> None:
+    guard = Guard(HostPolicy.of((), ["127.0.0.1"]))
+    with taddons.context() as context:
+        context.options.add_option("web_port", int, 8485, "")
+        context.master.addons.add(guard)
+        web, dev = flow_to("127.0.0.1", 8485), flow_to("127.0.0.1", 9000)
+        getattr(guard, hook)(web)
+        getattr(guard, hook)(dev)
+    assert (web.response is None, dev.response is None) == (False, True)
 
 
-def test_an_ipv6_address_has_more_parts() -> None:
-    guard = Guard(HostPolicy.of(()))
-    guard.server_connected(connected(("::1", OWN_PORT, 0, 0), ("::1", 50_000, 0, 0)))  # type: ignore[arg-type]
-    flow = comes_from(("::1", 50_000, 0, 0))
-    guard.requestheaders(flow)
-    assert flow.response is not None
+def test_what_lets_a_client_in_is_not_forwarded() -> None:
+    flow = flow_to("example.com", 80)
+    flow.request.headers["Proxy-Authorization"] = "Basic dTpw"
+    Guard(HostPolicy.of(())).requestheaders(flow)
+    assert "proxy-authorization" not in flow.request.headers
+
+
+BOUNDS: dict[str, tuple[str, bool]] = {
+    "as the client asked": ("rebound.example", True),
+    "as a rule leads it": ("ollama.example", False),
+    "to an agent's host": ("api.anthropic.com", False),
+}
+
+
+@pytest.mark.parametrize(("host", "outward"), BOUNDS.values(), ids=BOUNDS)
+def test_where_a_connection_must_not_lead(host: str, outward: bool) -> None:
+    guard = Guard(HostPolicy.of(presets()))
+    asked = [flow_to(name, 443) for name in ("rebound.example", "api.anthropic.com")]
+    for flow in asked:
+        flow.client_conn = asked[0].client_conn
+        guard.requestheaders(flow)
+    flow.server_conn.address = (host, 443)
+    guard.server_connect(ServerConnectionHookData(flow.server_conn, flow.client_conn))
+    assert BOUND.get() == Bound(frozenset({OWN_PORT}), outward)

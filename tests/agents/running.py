@@ -74,8 +74,9 @@ def run(agent: Agent, upstream: Upstream, proxy: RunningProxy, vendor: Vendor, i
 
 def _ended(words: list[str], environ: dict[str, str], proxy: RunningProxy) -> tuple[int | None, str, str]:
     """Exit code (None: it took too long) and output. What the agent left running is ended with it."""
+    own = ("--agent", Path(words[0]).name)  # nothing that this one does not need
     exports = subprocess.run(
-        program("env", "--profile", "agents", "--port", str(proxy.port), "--shell", "bash"),
+        program("env", "--profile", "agents", *own, "--port", str(proxy.port), "--shell", "bash"),
         env=proxy.environ,
         text=True,
         capture_output=True,

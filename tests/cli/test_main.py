@@ -44,9 +44,9 @@ def test_the_help_in_the_table_is_the_commands_own(name: str) -> None:
     assert command.get_short_help_str(limit=200) == COMMANDS[name].help
 
 
-def test_options_without_a_command_go_to_start() -> None:
+def test_options_without_a_command_go_to_serve() -> None:
     by_default = CliRunner().invoke(group, ["--profile", "work", "--help"])
-    by_name = CliRunner().invoke(group, ["start", "--profile", "work", "--help"])
+    by_name = CliRunner().invoke(group, ["serve", "--profile", "work", "--help"])
     assert by_default.exit_code == 0
     assert by_default.output == by_name.output
     assert "--connect-to" in by_default.output

@@ -130,7 +130,7 @@ def test_the_agents_of_the_table_are_known() -> None:
     "words",
     [
         [],
-        ["start"],
+        ["serve"],
         ["env"],
         ["usage"],
         ["rules"],

@@ -9,7 +9,7 @@ from pathlib import Path
 from promises.tables import promises
 
 HERE = Path(__file__).parent
-RANGES = {"A": [(3, 44)], "B": [(24, 30), (34, 37)], "C": [(1, 63)], "D": [(1, 74)], "E": [(1, 134)]}
+RANGES = {"A": [(3, 44)], "B": [(6, 7), (24, 30), (34, 37)], "C": [(1, 63)], "D": [(1, 74)], "E": [(1, 134)]}
 RANGES["X"] = [(3, 27)]
 
 

@@ -10,9 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringlet_mitm.rules import agents as agents_room
-from ringlet_mitm.rules.agents import FOLDER, all_hosts, presets, recognise, session_of
+from ringlet_mitm.rules.agents import (
+    FOLDER,
+    AgentPreset,
+    all_hosts,
+    preset_for,
+    preset_of,
+    presets,
+    recognise,
+    session_of,
+)
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.interception import HostPolicy, HostVerdict
+from ringlet_mitm.rules.providers import registry
+from ringlet_mitm.rules.shapes import SHAPES
 
 RECOGNISED: dict[str, tuple[dict[str, str], str]] = {
     "Claude Code": ({"user-agent": "claude-cli/2.1.197 (external, sdk-cli)"}, "claude"),
@@ -65,7 +76,7 @@ def test_captures_were_sent_to_hosts_of_that_agent(name: str) -> None:
 
 def test_every_file_is_an_agent() -> None:
     assert {preset.agent_id for preset in presets()} == {path.stem for path in FOLDER.glob("*.toml")}
-    assert all(preset.file.name and preset.hosts for preset in presets())
+    assert all(preset.file.name and (preset.hosts or preset.file.quirks) for preset in presets())
 
 
 @pytest.mark.parametrize("agent", ["claude", "codex", "grok", "opencode"])
@@ -82,6 +93,60 @@ def test_no_two_agents_share_a_mark() -> None:
     assert clashes == set()
     headers = [header for preset in presets() for header in preset.file.headers]
     assert len(headers) == len(set(headers))
+
+
+@pytest.mark.parametrize(
+    ("agent", "provider"),
+    [("claude", "anthropic"), ("droid", "anthropic"), ("opencode", "anthropic"), ("codex", "openai"), ("grok", "xai")],
+)
+def test_who_answers_an_agent_where_no_rule_says_anything(agent: str, provider: str) -> None:
+    """A-006, A-008."""
+    preset = preset_of(agent)
+    assert preset is not None
+    assert preset.file.provider == provider
+
+
+def test_providers_are_known() -> None:
+    assert {one.file.provider for one in presets()} <= {
+        "",
+        *(spec.provider_id for spec in registry({}).list_providers()),
+    }
+
+
+@pytest.mark.parametrize("preset", [one for one in presets() if one.hosts], ids=lambda one: one.agent_id)
+def test_paths_are_of_the_formats(preset: AgentPreset) -> None:
+    """Gemini's have the model and the method in the last part; token counts are asked for beside Messages."""
+    for path in preset.file.paths:
+        ends = [end for one in preset.file.formats for end in SHAPES[one].path_ends]
+        assert path.removesuffix("/count_tokens").endswith((*ends, "/models/*")), path
+    for one in preset.file.formats:
+        ends = (*SHAPES[one].path_ends, "/models/*")
+        assert any(path.endswith(ends) for path in preset.file.paths), one
+
+
+def test_programs_belong_to_one_agent_each() -> None:
+    names = [name for one in presets() for name in one.file.programs]
+    assert names == [name.lower() for name in names]
+    assert len(names) == len(set(names))
+    assert all(one.file.install for one in presets() if one.file.programs)
+
+
+@pytest.mark.parametrize(
+    ("program", "agent"),
+    [
+        ("claude", "claude"),
+        ("/home/me/.local/bin/claude", "claude"),
+        ("Claude.CMD", "claude"),
+        ("codex.exe", "codex"),
+        ("cursor-agent", "cursor"),
+        ("python", ""),
+        ("claude-squad", ""),
+        ("", ""),
+    ],
+)
+def test_an_agent_by_its_program(program: str, agent: str) -> None:
+    found = preset_for(program)
+    assert (found.agent_id if found else "") == agent
 
 
 def test_names_of_headers_are_in_lower_case() -> None:

@@ -111,7 +111,33 @@ def test_a_loopback_host_that_a_profile_names_is_wanted() -> None:
     assert (policy.verdict("127.0.0.1", 8000), policy.verdict("127.0.0.2", 8000)) == (DECRYPT, REFUSE)
 
 
+PORTS: dict[str, tuple[int, HostVerdict]] = {
+    "127.0.0.1": (9000, DECRYPT),
+    "127.0.0.1.": (9000, DECRYPT),
+    "127.0.0.1 elsewhere": (9001, REFUSE),
+    "127.0.0.2": (9000, REFUSE),
+    "localhost": (9000, REFUSE),
+    "::1": (9002, DECRYPT),
+    "[::1]": (9000, REFUSE),
+    "dev.localhost": (9003, DECRYPT),
+    "api.anthropic.com": (9000, DECRYPT),
+}
+
+
+@pytest.mark.parametrize(("host", "port", "verdict"), [(host, *row) for host, row in PORTS.items()], ids=PORTS)
+def test_a_loopback_host_with_a_port_is_wanted_there_alone(host: str, port: int, verdict: HostVerdict) -> None:
+    policy = HostPolicy.of(presets(), ["127.0.0.1:9000", "[::1]:9002", "dev.localhost:9003"])
+    assert policy.verdict(host.partition(" ")[0], port) is verdict
+
+
+def test_the_authority_gets_hosts_without_ports() -> None:
+    assert HostPolicy.of((), ["127.0.0.1:9000", "[::1]:9002"]).hosts == {"127.0.0.1", "::1"}
+
+
 NOT_HOSTS = [
+    "127.0.0.1:0",
+    "127.0.0.1:70000",
+    "localhost:",
     "",
     "*",
     "*.",

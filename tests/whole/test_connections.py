@@ -161,7 +161,7 @@ def test_a_taken_port_is_one_clear_line(proxy: RunningProxy) -> None:
     assert done.stderr == f"ringlet-mitm: {said}\n"
 
 
-def test_a_public_address_is_refused(proxy: RunningProxy) -> None:
+def test_a_public_address_without_a_login_is_refused(proxy: RunningProxy) -> None:
     words = program("--profile", "work", "--port", "0", "--host", "0.0.0.0")
     done = subprocess.run(words, env=proxy.environ, capture_output=True, text=True, timeout=20)
-    assert (done.returncode, "only loopback" in done.stderr) == (2, True)
+    assert (done.returncode, "--proxyauth USER:PASSWORD" in done.stderr) == (2, True)

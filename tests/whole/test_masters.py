@@ -33,7 +33,7 @@ def test_mitmweb_shows_what_was_decided(start_proxy: StartProxy) -> None:
     assert url.startswith(f"http://127.0.0.1:{port}/")
     flows = httpx.get(url.replace("/?", "/flows?") if "?" in url else f"{url}flows", trust_env=False).json()
     (comment,) = [flow["comment"] for flow in flows if flow["comment"]]
-    assert comment.startswith("has-system-prompt → anthropic | claude-haiku-4-5 | ")
+    assert comment.startswith("has-system-prompt → anthropic/claude-haiku-4-5 | ")
     assert "$0.0" in comment
     assert AGENT_KEY not in str(flows)
     assert len(rows(proxy)) == 1

@@ -1,0 +1,43 @@
+"""Ends a proxy that was started for agents, when the last of them has gone without a word.
+
+As a rule `run` stops the proxy itself; this is for a `run` that was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+from ringlet_mitm.addons.leases import Leases
+
+PERIOD_S = 2.0
+
+
+def end_when_unused(leases: Leases, end: Callable[[], None] | None = None, period_s: float = PERIOD_S) -> None:
+    """Look from time to time, in a thread; `end` ends this process."""
+    leases.borrow(os.getpid())
+    words = (leases, end or _end, period_s)
+    threading.Thread(target=_watch, args=words, name="looking for agents", daemon=True).start()
+
+
+def _watch(leases: Leases, end: Callable[[], None], period_s: float) -> None:
+    while True:
+        time.sleep(period_s)
+        lock = leases.try_lock()
+        if lock is None:
+            continue
+        if not leases.is_borrowed(os.getpid()):
+            lock.close()
+            return
+        if not leases.held():
+            # The lock is kept to the end of this process: whoever comes now waits, and then starts another proxy.
+            end()
+            return
+        lock.close()
+
+
+def _end() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
