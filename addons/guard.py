@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import MutableMapping
+from contextlib import suppress
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, http
@@ -44,14 +45,13 @@ class Guard:
         patterns = [rf"^{pattern}:\d+\Z" for pattern in self._policy.patterns()]
         ctx.options.update(allow_hosts=patterns or [NO_HOST])
         self.configure(set())
+        with suppress(RuntimeError):  # no loop, so no connections either
+            # Before detours are installed, which lead to loopback because a person says so.
+            inward.install(asyncio.get_running_loop())
 
     def configure(self, updated: set[str]) -> None:
         """Where mitmweb listens, if this is one."""
         self._web = frozenset({ctx.options.web_port} if "web_port" in ctx.options else ())
-
-    def running(self) -> None:
-        """Before detours are installed: those lead to loopback because a person says so."""
-        inward.install(asyncio.get_running_loop())
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Answer 403 to a CONNECT that must not be made."""

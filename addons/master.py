@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import sys
 import threading
 import time
@@ -43,12 +42,13 @@ from ringlet_mitm.addons.deadlines import keep_deadlines, ring
 from ringlet_mitm.addons.dispatch import Dispatch
 from ringlet_mitm.addons.doorkeeper import Doorkeeper
 from ringlet_mitm.addons.elsewhere import Elsewhere
+from ringlet_mitm.addons.ending import Ending
 from ringlet_mitm.addons.endpoints import Endpoints
 from ringlet_mitm.addons.flow_port import FlowPort
 from ringlet_mitm.addons.guard import Guard
 from ringlet_mitm.addons.http_stream import PatientStream
 from ringlet_mitm.addons.http_stream import install as install_stream
-from ringlet_mitm.addons.in_flight import streams
+from ringlet_mitm.addons.in_flight import cut_off, in_order, streams
 from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.lean import LeanMaster
 from ringlet_mitm.addons.leaves import Leaves
@@ -71,6 +71,7 @@ from ringlet_mitm.addons.trailers import forget_trailers
 from ringlet_mitm.addons.upstream_connections import UpstreamConnections
 from ringlet_mitm.addons.usage.apart import WriterApart
 from ringlet_mitm.addons.usage.earlier import EarlierApart
+from ringlet_mitm.addons.usage.snapshot import Stream
 from ringlet_mitm.addons.usage.spending import SpentApart
 from ringlet_mitm.addons.usage.spool import Spool
 from ringlet_mitm.addons.waiting import PING_S
@@ -139,7 +140,7 @@ class Proxy:
         collected = collected_for(profile.name, settings.telemetry, setup.environ)
         self.observing = Observing(profile.name, self._moment, collected)
         earlier = EarlierApart(home.database, home.spool_dir, profile.name, settings.ledger)
-        self.snapshots = Snapshots(profile.name, home.snapshots_dir, earlier.read_if_any, streams)
+        self.snapshots = Snapshots(profile.name, home.snapshots_dir, earlier.read_if_any, self._streams)
         counting = (self.budget.record, self.observing.record, self.snapshots.record)
         sinks = [self.spool.append, *counting, *setup.sinks]
         self.recorder = Recorder(bookkeeper, sinks, keeps_bodies=bool(setup.watchers))
@@ -147,6 +148,17 @@ class Proxy:
         self.admission = Admission(self.live, Breakers(_now_ms), self.budget)
         courier = LateCourier(setup.detours, setup.upstream_ca)
         self.preparer = Preparer(self._signer(), self.sessions.recall)
+        self.intake = Intake(self.live, self.counter, self._decrypted, self.conversations)
+        looked = bool(setup.watchers)
+        self.websockets = WebSockets(
+            self.live,
+            self.intake,
+            self.admission,
+            self.recorder.record,
+            self._decrypted,
+            watched=looked,
+            shows=looked and keeps,
+        )
         self.shadow = Shadow(self.admission, bookkeeper, courier, CopyBudget(spent.read), sinks, self.preparer)
         self.windows = Windows(self.prices, lambda: own_models(home))
         self.started = time.monotonic()
@@ -154,8 +166,7 @@ class Proxy:
 
     def addons(self) -> list[Any]:
         """In the order in which their hooks run; what is for people who look comes last."""
-        intake = Intake(self.live, self.counter, self._decrypted, self.conversations)
-        preparer = self.preparer
+        intake, preparer = self.intake, self.preparer
         home, shared = self.setup.home, self.live.ruling.settings.ledger
         door = [Doorkeeper(self.setup.login)] if self.setup.login else []
         found = [
@@ -163,7 +174,7 @@ class Proxy:
             Guard(self.policy),
             Leaves(),
             UpstreamConnections(),
-            WebSockets(),
+            self.websockets,
             self.observing,
             Pages(AnswersApart(home.database, home.spool_dir, home.snapshots_dir, shared=shared)),
             Endpoints(self.live, {"/health": self.health}),
@@ -189,15 +200,25 @@ class Proxy:
             "unsaved_rows": self.spool.unsaved,
             "since_start": to_builtins(self.snapshots.since_start),
             "uptime_s": round(time.monotonic() - self.started),
-            "in_flight": len(PatientStream.in_flight),
+            "in_flight": self.in_flight(),
+            "open_websockets": self.websockets.open,
             **self.admission.report(),
             "shadow": self.shadow.report(),
         }
 
+    def _streams(self) -> list[Stream]:
+        return in_order((*streams(), *self.websockets.streams()))
+
+    def in_flight(self) -> int:
+        """How many requests are under way, turns on WebSockets included."""
+        return len(PatientStream.in_flight) + len(self.websockets.turns)
+
     def _moment(self) -> Now:
         """What `GET /metrics` says beside what was counted."""
         lines, resting = self.admission.lanes.report(), self.admission.breakers.report()
-        return Now(len(PatientStream.in_flight), lines, resting, self.spool.unsaved, self.spool.dropped)
+        sockets = self.websockets
+        busy = self.in_flight()
+        return Now(busy, lines, resting, self.spool.unsaved, self.spool.dropped, sockets.open)
 
     def warm(self) -> None:
         """Load what the first request would wait for."""
@@ -304,12 +325,15 @@ async def _main(setup: Setup) -> None:
     proxy = Proxy(setup)
     await asyncio.to_thread(proxy.prices.warm)  # 2 ms; at the very first start half a second
     master.addons.add(*proxy.addons())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, master.shutdown)
+    Ending(
+        busy=proxy.in_flight,
+        close=lambda: master.options.update(server=False),
+        cut=lambda: cut_off(proxy.recorder.error),
+        end=master.shutdown,
+    ).listen()
     await master.run()
 
 
 def run(setup: Setup) -> None:
-    """Run a proxy until SIGINT or SIGTERM."""
+    """Run a proxy until a signal ends it."""
     run_loop(_main(setup))

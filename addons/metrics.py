@@ -31,6 +31,7 @@ class Now:
     doors: Iterable[Mapping[str, Any]]
     unsaved_rows: int
     dropped_rows: int
+    open_websockets: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Metrics:
         now = self.now
         lanes = list(now.lanes)
         yield _gauge(core, "in_flight", "Requests that are being answered.", (), [((), now.in_flight)])
+        yield _gauge(core, "open_websockets", "WebSockets that are open.", (), [((), now.open_websockets)])
         waiting = [((lane["lane"],), lane["waiting"]) for lane in lanes]
         yield _gauge(core, "queue_waiting", "Requests that wait for a place at a provider.", ("provider",), waiting)
         running = [((lane["lane"],), lane["running"]) for lane in lanes]

@@ -15,6 +15,7 @@ from typing import Any
 from mitmproxy import ctx
 
 from ringlet_mitm.addons.connect_to import parse_detour
+from ringlet_mitm.addons.credentials.proxy_login import login_of
 from ringlet_mitm.addons.flow_files import mask_files
 from ringlet_mitm.addons.master import Proxy, Setup
 from ringlet_mitm.addons.watching import watchers
@@ -30,7 +31,8 @@ class Ringlet:
         profile = load_profile(home, os.environ.get("RINGLET_PROFILE", "default"))
         detours = tuple(map(parse_detour, os.environ.get("RINGLET_CONNECT_TO", "").split()))
         looking = watchers(keeps_bodies=profile.capture != "none")
-        setup = Setup(home, profile, dict(os.environ), detours, watchers=looking)
+        login = login_of(profile, os.environ)
+        setup = Setup(home, profile, dict(os.environ), detours, watchers=looking, login=login)
         self.addons: list[Any] = Proxy(setup).addons()
         mask_files()
 

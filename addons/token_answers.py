@@ -17,13 +17,18 @@ class TokenAnswers:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Before anything of the answer is there."""
         if exchange_of(flow) is None and flow.response is not None and asks_for_token(flow.request.path):
-            flow.request.data.content = None
+            flow.request.data.content = b""
             flow.response.stream = flow.response.stream or True
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """It has streamed through; mitmweb of mitmproxy 11 stumbles over a body that is not there at all."""
+        if flow.response is not None and flow.response.stream is True and flow.response.data.content is None:
+            flow.response.data.content = b""
 
     def error(self, flow: http.HTTPFlow) -> None:
         """There was no answer."""
         if exchange_of(flow) is None and asks_for_token(flow.request.path):
-            flow.request.data.content = None
+            flow.request.data.content = b""
 
 
 def asks_for_token(path: str) -> bool:

@@ -54,8 +54,11 @@ def web_master(port: int, say: Callable[[str], None], options: Options) -> Maste
 
 
 def mask_lists() -> None:
-    """Flows in flight still have their keys, and mitmweb tells every open page of them: without, from here on."""
-    plain = app.flow_to_json
+    """Flows in flight still have their keys, and mitmweb tells every open page of them: without, from here on.
+
+    Its list of log lines has them as they were written, before our formatter.
+    """
+    plain, plain_line = app.flow_to_json, app.logentry_to_json
     if getattr(plain, "masks", False):
         return
 
@@ -63,8 +66,13 @@ def mask_lists() -> None:
         found: dict[str, Any] = plain(flow)
         return _masked_flow(found)
 
+    def logentry_to_json(entry: Any) -> dict[str, Any]:
+        found: dict[str, Any] = plain_line(entry)
+        return {**found, "message": masked(str(found["message"]))}
+
     flow_to_json.masks = True  # type: ignore[attr-defined]
     app.flow_to_json = flow_to_json
+    app.logentry_to_json = logentry_to_json  # type: ignore[assignment]
 
 
 def _masked_flow(found: dict[str, Any]) -> dict[str, Any]:
@@ -72,6 +80,8 @@ def _masked_flow(found: dict[str, Any]) -> dict[str, Any]:
         said = found.get(part)
         if isinstance(said, dict) and "headers" in said:
             said["headers"] = masked_pairs(said["headers"])
+            if said.get("trailers"):
+                said["trailers"] = masked_pairs(said["trailers"])
     request = found.get("request")
     if isinstance(request, dict) and "path" in request:
         request["path"] = masked_url(request["path"])

@@ -18,7 +18,7 @@ from ringlet_mitm.rules.agents import AgentPreset, preset_for, preset_of
 from ringlet_mitm.rules.errors import UsageError
 from ringlet_mitm.rules.home import Home
 from ringlet_mitm.rules.profiles import Profile
-from ringlet_mitm.rules.variables import variables_of, without_ours
+from ringlet_mitm.rules.variables import RUN_BY, variables_of, without_ours
 
 Say = Callable[[str], None]
 
@@ -50,7 +50,8 @@ class Plan:
     def run(self, port: int, say: Say) -> int:
         """In the foreground, led to the proxy at that port; its exit code."""
         point = point_of(self.home, self.profile, self.around, port)
-        environ = {**self.around, **variables_of(self.preset, point, self.around)}
+        environ = {**self.around, **variables_of(self.preset, point, self.around), RUN_BY: self.profile.name}
+        self._look_for_daemons(point.url, say)
         for name in self.preset.file.base_urls if self.preset else ():
             if environ.get(name):
                 say(f"{name} is set, so {self.words[0]} goes past the proxy, to {environ[name]}")
@@ -59,6 +60,17 @@ class Plan:
         except OSError as error:
             click.echo(f"ringlet-mitm: {self.file} cannot be started: {error.strerror}", err=True)
             return NOT_EXECUTABLE
+
+    def _look_for_daemons(self, url: str, say: Say) -> None:
+        """Say which of the agent's own daemons would do its work past the proxy."""
+        if self.preset is None or not self.preset.file.daemons:
+            return
+        from ringlet_mitm.cli.left_running import ending, led_elsewhere, named  # only for agents that have such
+
+        for one in led_elsewhere(self.around, self.preset, url):
+            where = f"for another proxy, {one.url}" if one.url else "without a proxy"
+            past = f"{named([one])} runs since before, started {where}: what it does goes past this one"
+            say(f"{past}; end it first:  {ending([one])}")
 
 
 def planned(home: Home, name: str | None, words: tuple[str, ...], environ: Mapping[str, str], say: Say) -> Plan:

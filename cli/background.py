@@ -12,13 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ringlet_mitm.addons.leases import Leases
 from ringlet_mitm.addons.usage.running import is_running
 from ringlet_mitm.addons.usage.snapshot import Snapshot, all_of
+from ringlet_mitm.cli.exposure import login_header
 from ringlet_mitm.cli.proxy_health import Instead, ask, reachable
 from ringlet_mitm.cli.proxy_log import log_file, open_log, text_from
 from ringlet_mitm.rules.errors import RingletError
@@ -33,6 +34,7 @@ PERIOD_S = 0.02
 # How long requests under way may take to end, and a proxy without any.
 DRAIN_S = 30.0
 GRACE_S = 15.0
+AGAIN_S = 0.5
 SHOWN_LINES = 8
 # Neither Ctrl-C nor the end of the terminal is for the proxy: elsewhere it has a session of its own.
 if sys.platform == "win32":
@@ -51,12 +53,13 @@ class NotStopped(RingletError):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A proxy that runs: whose, and where. `url` is for agents."""
+    """A proxy that runs: whose, and where. `url` is for agents, without the login that it may ask for."""
 
     profile: str
     url: str
     port: int
     pid: int
+    login: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def running(home: Home, profile: Profile) -> Running | None:
 def proxies(home: Home, name: str) -> list[Running]:
     """All that run for a profile, the last one started first."""
     said = [one for one in all_of(home.snapshots_dir) if one.profile == name and one.running and one.address]
-    answered = (_answered(one) for one in sorted(said, key=lambda one: -one.started_us))
+    login = login_header(home, name) if said else ""
+    answered = (_answered(one, login) for one in sorted(said, key=lambda one: -one.started_us))
     return [one for one in answered if one is not None]
 
 
@@ -139,7 +143,7 @@ def is_alive(proxy: Running) -> bool:
 
 def in_flight(proxy: Running) -> int:
     """How many requests are under way; 0 where it does not say."""
-    said = ask(*_place(proxy.url), patience_s=1.0)
+    said = ask(*_place(proxy.url), patience_s=1.0, login=proxy.login)
     return int(said.get("in_flight", 0)) if not isinstance(said, Instead) else 0
 
 
@@ -154,13 +158,17 @@ def stop(
     `waiting` is told once how many requests are waited for. Raises NotStopped.
     """
     end = time.monotonic() + drain_s
-    left = in_flight(proxy) if drain_s else 0
-    if left:
+    left = in_flight(proxy)
+    if left and drain_s:
         waiting(left)
     while left and time.monotonic() < end and is_alive(proxy):
         time.sleep(5 * PERIOD_S)
         left = in_flight(proxy)
-    _end(proxy, signal.SIGTERM, GRACE_S)
+    # Told once it lets end what has come meanwhile; told again it does not.
+    _end(proxy, signal.SIGTERM, AGAIN_S if left else max(end - time.monotonic(), AGAIN_S))
+    cut = time.monotonic() + GRACE_S
+    while is_alive(proxy) and time.monotonic() < cut:
+        _end(proxy, signal.SIGTERM, AGAIN_S)
     if is_alive(proxy) and sys.platform != "win32":
         _end(proxy, signal.SIGKILL, GRACE_S)
     if is_alive(proxy) and sys.platform != "win32":
@@ -185,15 +193,15 @@ def _end(proxy: Running, number: int, patience_s: float) -> None:
         time.sleep(PERIOD_S)
 
 
-def _answered(said: Snapshot) -> Running | None:
+def _answered(said: Snapshot, login: str) -> Running | None:
     """The proxy of a snapshot, if it is there: it says so itself, or at least somebody listens and does not answer."""
     host, port = _place(said.address)
-    found = ask(host, port)
+    found = ask(host, port, login=login)
     if found is Instead.NOBODY or found is Instead.STRANGER:
         return None
     if not isinstance(found, Instead) and (found["profile"], found.get("pid")) != (said.profile, said.pid):
         return None
-    return Running(said.profile, f"http://{f'[{host}]' if ':' in host else host}:{port}", port, said.pid)
+    return Running(said.profile, f"http://{f'[{host}]' if ':' in host else host}:{port}", port, said.pid, login)
 
 
 def _place(address: str) -> tuple[str, int]:
@@ -217,12 +225,12 @@ def _environment(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _awaited(home: Home, name: str, process: subprocess.Popen[bytes]) -> Running | None:
-    end = time.monotonic() + START_S
+    end, login = time.monotonic() + START_S, login_header(home, name)
     while time.monotonic() < end:
         for one in all_of(home.snapshots_dir):
             # The launcher of a virtual environment on Windows has another process do the work.
             ours = one.pid == process.pid or (sys.platform == "win32" and one.profile == name)
-            found = _answered(one) if ours and one.running and one.address else None
+            found = _answered(one, login) if ours and one.running and one.address else None
             if found is not None:
                 return found
         if process.poll() is not None:

@@ -141,6 +141,17 @@ def _stop(home: Home, one: Running, wait: float) -> None:
     words += [f"{_several(cut, 'request')} under way {'was' if cut == 1 else 'were'} cut off"] if cut else []
     words += [f"{', '.join(users)} used it"] if users else []
     click.echo("; ".join(words))
+    _warn_of_left(one, users)
+
+
+def _warn_of_left(one: Running, users: list[str]) -> None:
+    """Say what of agents that have ended is led to nothing now."""
+    from ringlet_mitm.cli.left_running import ending, left_running, named
+
+    left = [each for each in left_running(os.environ, one.url) if each.agent or not users]
+    if left:
+        reaches = "reaches" if len(left) == 1 else "reach"
+        click.echo(f"{named(left)} still {reaches} for it, in vain; to end:  {ending(left)}", err=True)
 
 
 def _several(count: int, noun: str) -> str:

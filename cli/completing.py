@@ -79,6 +79,11 @@ def rules(home: Home, context: click.Context) -> Iterable[str]:
     yield "default"
 
 
+def rule_presets(home: Home, context: click.Context) -> Iterable[str]:
+    """Routing files to begin with."""
+    return _stems(RULES / "presets")
+
+
 def programs(home: Home, context: click.Context) -> Iterable[str] | None:
     """Of the agents that are installed; what comes after one is the agent's own, most often files."""
     if context.params.get("words"):
@@ -111,6 +116,7 @@ ANYWHERE: Mapping[str, Names] = {
     "agent": agents,
     "model": models,
     "name": profiles,  # what --profile is called inside
+    "preset": rule_presets,
     "profile": profiles,
     "provider": providers,
     "rule": rules,

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ringlet_mitm.addons.credentials.proxy_login import ProxyLogin, login_of, read_login
 from ringlet_mitm.rules.errors import ConfigError, UsageError
-from ringlet_mitm.rules.profiles import Profile
+from ringlet_mitm.rules.home import Home
 
 if TYPE_CHECKING:
     from mitmproxy.master import Master
     from mitmproxy.options import Options
 
-    from ringlet_mitm.addons.credentials.proxy_login import ProxyLogin
+    from ringlet_mitm.rules.profiles import Profile
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -38,8 +40,6 @@ def login_for(profile: Profile, said: str | None) -> ProxyLogin | None:
 
     Raises ConfigError where others could reach the proxy and there is none.
     """
-    from ringlet_mitm.addons.credentials.proxy_login import login_of, read_login
-
     login = read_login(said, os.environ) if said else login_of(profile, os.environ)
     if profile.host not in LOOPBACK and login is None:
         raise ConfigError(
@@ -47,6 +47,21 @@ def login_for(profile: Profile, said: str | None) -> ProxyLogin | None:
             "::1) it has to ask for a login: --proxyauth USER:PASSWORD, or --proxyauth '${VARIABLE}'"
         )
     return login
+
+
+def login_header(home: Home, name: str) -> str:
+    """What our own programs say to the profile's proxy; "" where it asks for nothing, or nobody here knows it."""
+    try:
+        if b"proxyauth" not in home.profile_file(name).read_bytes():
+            return ""
+    except OSError:
+        return ""
+    from ringlet_mitm.rules.profiles import load_profile
+
+    with suppress(ConfigError, UsageError):
+        login = login_of(load_profile(home, name), os.environ)
+        return login.header if login else ""
+    return ""
 
 
 def check_free(host: str, port: int, option: str) -> int:

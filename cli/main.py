@@ -17,6 +17,9 @@ BROKEN_PIPE = 1  # what click itself exits with, where it is the one to notice
 
 COMMANDS: dict[str, Entry] = {
     "serve": Entry("ringlet_mitm.cli.proxy", "Run the proxy of a profile; the profile is created if there is none."),
+    "init": Entry(
+        "ringlet_mitm.cli.first_steps", "Find agents and keys, propose a profile with rules, and write it on a yes."
+    ),
     "run": Entry(
         "ringlet_mitm.cli.run",
         "Run an agent through the proxy, which is started for it if none runs, and ends with the last agent.",
@@ -50,6 +53,9 @@ COMMANDS: dict[str, Entry] = {
     "aliases": Entry("ringlet_mitm.cli.aliases", "Start agents through the proxy by their own names, in new shells."),
     "completion": Entry("ringlet_mitm.cli.completion", "Let the shell complete commands, options and names."),
     "ca": Entry("ringlet_mitm.cli.authority", "Show the certificate authority, install it, or give it a new key."),
+    "doctor": Entry(
+        "ringlet_mitm.cli.doctor", "Check everything between an agent and its answers, and say what mends it."
+    ),
     "profiles": Entry("ringlet_mitm.cli.profiles", "Create, change, list, show and delete profiles."),
     "rules": Entry("ringlet_mitm.cli.rules", "Check and list routing rules, and explain what they decide."),
     "providers": Entry("ringlet_mitm.cli.providers", "List, show, test and find providers, and store their keys."),

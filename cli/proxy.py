@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from ringlet_mitm.cli.profile_choice import loaded_or_made
 from ringlet_mitm.cli.proxy_log import BoundedLog
 from ringlet_mitm.cli.while_used import end_when_unused
 from ringlet_mitm.rules.cautions import key_cautions
+from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import home_of
+from ringlet_mitm.rules.profiles import Profile
 from ringlet_mitm.rules.redaction import masked
 
 
@@ -65,7 +68,8 @@ def command(
     _log_to_stderr(log)
     home = home_of(os.environ)
     profile = loaded_or_made(home, name, os.environ, click.echo)
-    profile = replace(profile, host=host or profile.host, port=profile.port if port is None else port)
+    profile = replace(profile, host=host or profile.host)
+    profile = replace(profile, port=_port(profile, port, or_free=while_used))
     detours = tuple(parse_detour(text) for text in connect_to)
     login = login_for(profile, proxyauth)
     check_free(profile.host, profile.port, "--port")
@@ -73,11 +77,10 @@ def command(
     for caution in key_cautions(home.config_file, os.environ):
         click.echo(f"warning: {caution}", err=True)
 
-    if while_used:
-        end_when_unused(Leases(home, name))
-
     def announce(ruling: str, address: str) -> None:
         gc.enable()
+        if while_used:
+            end_when_unused(Leases(home, name), lambda: _is_needed(f"http://{address}"))
         if not quiet:
             click.echo(ruling)
             click.echo(f'point an agent at it:  eval "$(ringlet-mitm env --profile {name})"')
@@ -96,6 +99,22 @@ def command(
             login=login,
         )
     )
+
+
+def _port(profile: Profile, said: int | None, *, or_free: bool) -> int:
+    """The one that is said, else the profile's own; a free one where that is taken, if it may be."""
+    if said is not None or not or_free:
+        return profile.port if said is None else said
+    with suppress(ConfigError):
+        return check_free(profile.host, profile.port, "--port")
+    return 0
+
+
+def _is_needed(url: str) -> bool:
+    """Whether agents have left programs running that are led to us."""
+    from ringlet_mitm.cli.left_running import left_running  # psutil, where nobody holds a lease
+
+    return bool(left_running(os.environ, url))
 
 
 def _log_to_stderr(file: Path | None) -> None:

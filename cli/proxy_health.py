@@ -19,6 +19,7 @@ from typing import Any
 PATIENCE_S = 2.0
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 LARGEST = 1 << 20  # of an answer; ours has a kilobyte or two
+OUR_REALM = 'realm="ringlet-mitm"'
 
 
 class Instead(Enum):
@@ -27,6 +28,7 @@ class Instead(Enum):
     NOBODY = "nobody listens"
     SILENT = "somebody listens and does not answer in time"
     STRANGER = "what answers is not ringlet-mitm"
+    LOCKED = "it asks for a login"
 
 
 def reachable(host: str) -> str:
@@ -34,8 +36,11 @@ def reachable(host: str) -> str:
     return ANY_ADDRESS.get(host, host)
 
 
-def ask(host: str, port: int, patience_s: float = PATIENCE_S) -> Mapping[str, Any] | Instead:
-    """The proxy's own words, or what is there instead; takes `patience_s` at most to connect, and again to answer."""
+def ask(host: str, port: int, patience_s: float = PATIENCE_S, login: str = "") -> Mapping[str, Any] | Instead:
+    """The proxy's own words, or what is there instead; takes `patience_s` at most to connect, and again to answer.
+
+    `login` is the value of `Proxy-Authorization` for a proxy that asks for one.
+    """
     connection = http.client.HTTPConnection(host, port, timeout=patience_s)
     try:
         connection.connect()
@@ -49,9 +54,10 @@ def ask(host: str, port: int, patience_s: float = PATIENCE_S) -> Mapping[str, An
     watch.daemon = True
     watch.start()
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", "/health", headers={"proxy-authorization": login} if login else {})
         answer = connection.getresponse()
-        said = _health(answer.status, answer.read(LARGEST))
+        locked = answer.status == 407 and OUR_REALM in answer.getheader("proxy-authenticate", "")
+        said = Instead.LOCKED if locked else _health(answer.status, answer.read(LARGEST))
     except (OSError, http.client.HTTPException):
         said = Instead.STRANGER
     finally:

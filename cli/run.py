@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -52,14 +53,17 @@ def command(context: click.Context, name: str | None, quiet: bool, proxy: ProxyO
     if name is None or not _can_begin(home, name, words):
         plan = _planned(home, name, words, say)
         name, words = plan.profile.name, plan.words
-    sidecar = Sidecar(home, name, words[0], Launch(0, proxy.words), plan.around if plan else os.environ, say)
+    sidecar = Sidecar(home, name, words[0], Launch(options=proxy.words), plan.around if plan else os.environ, say)
     Thread(target=import_module, args=(HEAVY,), daemon=True).start()
     sidecar.attach()
     try:
         plan = plan or _planned(home, name, words, say)
         code = plan.run(sidecar.proxy.port, say)
     finally:
+        # Agents are left with Ctrl-C pressed twice, and some have ended after the first.
+        before = signal.signal(signal.SIGINT, lambda *_: signal.signal(signal.SIGINT, signal.default_int_handler))
         spent = sidecar.detach()
+        signal.signal(signal.SIGINT, before)
     if line := spent_line(name, spent):
         say(line)
     context.exit(code)

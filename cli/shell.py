@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from ringlet_mitm.addons.credentials.proxy_login import with_login
 from ringlet_mitm.cli.proxy_health import reachable
 from ringlet_mitm.rules.agents import AgentPreset, preset_of, presets
 from ringlet_mitm.rules.errors import UsageError, nearest
@@ -70,7 +71,8 @@ def named_agent(agent: str) -> AgentPreset:
 def point_of(home: Home, profile: Profile, environ: Mapping[str, str], port: int | None = None) -> Point:
     """Where agents find the profile's proxy; `port` stands for the profile's own. Makes the authority if need be."""
     certificate, bundle = _certificates(home, profile)
-    point = Point(proxy_url(profile, port), certificate, bundle, tuple(profile.intercept))
+    url = with_login(proxy_url(profile, port), profile, environ)
+    point = Point(url, certificate, bundle, tuple(profile.intercept))
     return replace(point, bundle=_widened(bundle, kept_certificates(point, environ)))
 
 

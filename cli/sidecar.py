@@ -6,6 +6,8 @@ lock meanwhile (addons/leases.py), so that the last one is known to be the last.
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -72,7 +74,7 @@ class Sidecar:
             self._lease = leases.take(self.agent)
             found = next(iter(proxies(self.home, self.profile)), None)
             if found is None:
-                found = launched(self.home, self.profile, replace(self.launch, borrowed=True), self.environ)
+                found = self._launched()
             else:
                 self._shared = len(leases.held()) > 1
                 self._before = _answered(found) or Sums()
@@ -80,6 +82,19 @@ class Sidecar:
         self._watching = Thread(target=self._watch, name="looking after the proxy", daemon=True)
         self._watching.start()
         return found
+
+    def _launched(self) -> Running:
+        """A new one at the profile's own port, so that what agents leave running finds the next one; else at another.
+
+        The proxy looks itself whether its port is free, but somebody else may be there a moment later.
+        """
+        launch = replace(self.launch, borrowed=True)
+        try:
+            return launched(self.home, self.profile, launch, self.environ)
+        except NotStarted as error:
+            if launch.port is not None or os.strerror(errno.EADDRINUSE).lower() not in str(error).lower():
+                raise
+        return launched(self.home, self.profile, replace(launch, port=0), self.environ)
 
     def detach(self) -> Spent:
         """Let go of it, and stop it where nobody else uses it and it was started for agents; what was spent."""
@@ -94,12 +109,23 @@ class Sidecar:
                     self._lease.remove()
                 others = leases.held()
                 self._shared = self._shared or bool(others)
-                if not others and leases.is_borrowed(self.proxy.pid) and is_alive(self.proxy):
+                if not others and leases.is_borrowed(self.proxy.pid) and is_alive(self.proxy) and not self._left():
                     stop(self.proxy, drain_s=DRAIN_S)
                     stopped = True
         except (Busy, NotStopped) as error:
             self.say(str(error))
         return self._spent(stopped)
+
+    def _left(self) -> bool:
+        """Whether the agent has left programs behind that need the proxy, which is said; it then ends after them."""
+        from ringlet_mitm.cli.left_running import ENDING_S, ending, left_running, named
+
+        left = left_running(self.environ, self.proxy.url, patience_s=ENDING_S)
+        if left:
+            goes_on = "goes on" if len(left) == 1 else "go on"
+            end = f"{ending(left)}; ringlet-mitm stop --profile {self.profile}"
+            self.say(f"{named(left)} {goes_on} behind {self.agent}, and the proxy with it; to end all:  {end}")
+        return bool(left)
 
     def _spent(self, stopped: bool) -> Spent:
         said = None if stopped else _answered(self.proxy)
@@ -169,7 +195,7 @@ class Sidecar:
 def _answered(proxy: Running) -> Sums | None:
     """What it has answered since it began, in its own words; None where it does not say."""
     host, _, port = proxy.url.removeprefix("http://").rpartition(":")
-    health = ask(host.strip("[]"), int(port))
+    health = ask(host.strip("[]"), int(port), login=proxy.login)
     with suppress(KeyError, ValidationError):
         return None if isinstance(health, Instead) else convert(health["since_start"], Sums)
     return None

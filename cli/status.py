@@ -17,6 +17,7 @@ import click
 
 from ringlet_mitm.cli.background import proxies
 from ringlet_mitm.cli.columns import aligned, printable
+from ringlet_mitm.cli.exposure import login_header
 from ringlet_mitm.cli.proxy_health import PATIENCE_S, Instead, ask, reachable
 from ringlet_mitm.cli.shell import named_or_only, proxy_url
 from ringlet_mitm.cli.status_words import in_words, remarks_of, requests_of, uptime_of
@@ -96,12 +97,17 @@ def _standing(home: Home, profile: Profile, port: int | None = None) -> Standing
         hint = f"its port is 0, a free one at each start; say which with --port, or give it one:  {own_port}"
         return Standing(name, state="cannot be found", hint=hint)
     url = proxy_url(profile, port)
-    said = ask(reachable(profile.host), port)
+    said = ask(reachable(profile.host), port, login=login_header(home, name))
     if said is Instead.NOBODY:
         return Standing(name, url, state="not running", hint=f"start it:  ringlet-mitm --profile {name}")
     if said is Instead.SILENT:
         hint = f"what listens at {url} does not answer within {PATIENCE_S:.0f} s"
         return Standing(name, url, state="no answer", hint=hint)
+    if said is Instead.LOCKED:
+        variable = (profile.proxyauth or "").strip("${}")
+        named = f"name its variable:  ringlet-mitm profiles set {name} --proxyauth VARIABLE"
+        hint = f"set ${variable} in this shell" if variable else named
+        return Standing(name, url, state="asks for a login", hint=hint)
     if said is Instead.STRANGER:
         hint = f"what listens at {url} is not ringlet-mitm; give the profile another port:  {own_port}"
         return Standing(name, url, state="not running", hint=hint)

@@ -16,7 +16,8 @@ from pathlib import Path
 PLAIN = frozenset(string.ascii_letters + string.digits + "_.")
 # Where everything lives, said to a process that has none of a shell's variables.
 PLACES = ("RINGLET_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")
-STOP_S = 20
+# What is under way has 30 s to end (addons/ending.py), and its rows want to be stored.
+STOP_S = 50
 
 UNIT = """\
 # Written by `ringlet-mitm service install --profile {profile}`, which also writes it anew.

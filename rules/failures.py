@@ -21,6 +21,7 @@ class FailureKind(StrEnum):
     CONTEXT_WINDOW = "context-window"
     REFUSED_REQUEST = "refused-request"
     CLIENT_GONE = "client-gone"
+    PROXY_STOPPED = "proxy-stopped"  # in the middle, by a person
     NOT_SENT = "not-sent"  # we refused: no key, no translation
 
 
@@ -92,6 +93,7 @@ COURSES: dict[FailureKind, Course] = {
     FailureKind.CONTEXT_WINDOW: Course(spoils=Spoils.MODEL),
     FailureKind.REFUSED_REQUEST: _NO_USE,
     FailureKind.CLIENT_GONE: _NO_USE,
+    FailureKind.PROXY_STOPPED: _NO_USE,
     FailureKind.NOT_SENT: Course(),
 }
 

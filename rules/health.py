@@ -69,6 +69,7 @@ SIGNS: dict[FailureKind, Sign] = {
     FailureKind.NO_SUCH_MODEL: Sign.UP,
     FailureKind.CONTEXT_WINDOW: Sign.UP,
     FailureKind.CLIENT_GONE: Sign.NOTHING,
+    FailureKind.PROXY_STOPPED: Sign.NOTHING,
     FailureKind.NOT_SENT: Sign.NOTHING,
 }
 

@@ -26,6 +26,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY")
 PASSED_BY = ("NO_PROXY", "no_proxy")
 BEFORE = "RINGLET_BEFORE"
+# In everything that `run` starts, and in what that leaves behind; the profile.
+RUN_BY = "RINGLET_RUN_BY"
 # No agent needs it for its model calls, which are all https; but some program reads only this one for everything.
 ALSO_FOR_STRANGERS = {"HTTP_PROXY": "{url}"}
 # Where a person may have named certificates of their own, as behind an office proxy that decrypts.
@@ -139,7 +141,7 @@ def _gap(name: str, value: str, point: Point, around: Mapping[str, str]) -> list
     if name in CERTIFICATES:
         return [] if Path(said).parent == point.certificate.parent else [Gap(name, f"is {said}, which is not ours")]
     same = said.rstrip("/").replace("//localhost:", "//127.0.0.1:") == value.replace("//localhost:", "//127.0.0.1:")
-    return [] if same else [Gap(name, f"is {_shown(said)}, not {value}")]
+    return [] if same else [Gap(name, f"is {_shown(said)}, not {_shown(value)}")]
 
 
 def _shown(url: str) -> str:

@@ -13,6 +13,7 @@ from ringlet_mitm.cli.demo.stage import RunningProxy
 
 PATIENCE_S = 20
 WATCH = "watch it at "
+UPGRADE = "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: eA==\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Page:
     def ask(self, path: str, method: str = "GET", **headers: str) -> httpx.Response:
         """A request straight to it, with these headers and no other credentials."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        with httpx.Client(trust_env=False, timeout=PATIENCE_S) as http:
+        with httpx.Client(trust_env=False, verify=False, timeout=PATIENCE_S) as http:
             return http.request(method, f"http://127.0.0.1:{self.port}{path}", headers=named)
 
 

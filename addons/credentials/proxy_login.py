@@ -11,11 +11,14 @@ from base64 import b64decode, b64encode
 from binascii import Error as NoBase64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ringlet_mitm.addons.credentials.secret import Secret
 from ringlet_mitm.rules.errors import ConfigError
-from ringlet_mitm.rules.profiles import Profile
+
+if TYPE_CHECKING:
+    from ringlet_mitm.rules.profiles import Profile  # 0.1 s, and not for whoever asks for nothing
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 

@@ -85,6 +85,10 @@ class Meter:
         else:
             self._body.clear()
 
+    def read(self, event: bytes) -> None:
+        """One event that came as a message of its own."""
+        self._json(event)
+
     def finish(self) -> None:
         """The body is complete, or nothing more comes of it; a second call does nothing."""
         if self._parser is not None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +15,7 @@ from ringlet_mitm.cli.demo.upstream import Vendor
 from ringlet_mitm.rules.errors import RingletError
 
 LISTENING = "listening on "
+PRESSED_AGAIN_S = 0.5
 # Agents and tests of a machine that itself sits behind a proxy must not reach for it.
 LEFT_OUT = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy", "SSL_CERT_FILE")
 
@@ -72,13 +74,13 @@ class RunningProxy:
         return self.home / "ca" / "mitmproxy-ca-cert.pem"
 
     def stop(self, timeout_s: float = 10) -> int:
-        """End it as Ctrl-C does; its exit code."""
-        self._process.terminate()
-        try:
-            return self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return self._process.wait()
+        """End it as Ctrl-C does, pressed again where something is under way; its exit code."""
+        for patience_s in (PRESSED_AGAIN_S, timeout_s):
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(patience_s)
+        self.kill()
+        return self._process.wait()
 
     def kill(self) -> None:
         """End it as a power cut does."""

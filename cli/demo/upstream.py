@@ -26,7 +26,16 @@ from tornado.web import Application, RequestHandler
 from ringlet_mitm.cli.demo.certificates import server_context
 from ringlet_mitm.cli.demo.replies import STYLES, Json, gemini_array
 from ringlet_mitm.cli.demo.script import Answer, answer
-from ringlet_mitm.cli.demo.sockets import ResponsesSocket, Upgrades, error_event, events_in, warmed_up
+from ringlet_mitm.cli.demo.sockets import (
+    Kept,
+    ResponsesSocket,
+    Upgrades,
+    error_event,
+    events_in,
+    keeping,
+    warmed_up,
+    whole,
+)
 
 HOSTS = (
     "api.anthropic.com",
@@ -42,6 +51,7 @@ HOSTS = (
 )
 ENDS = {"/messages": "messages", "/chat/completions": "chat", "/responses": "responses"}
 BODY_LIMIT = 256 * 1024 * 1024
+SOCKET = "SOCKET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,27 +214,29 @@ class Vendor:
             return _error("responses", refusal)
         return None
 
-    def events(self, request: HTTPServerRequest, message: str | bytes) -> Iterator[Json]:
+    def events(self, request: HTTPServerRequest, message: str | bytes, kept: Kept) -> Iterator[Json]:
         """What answers a message on a WebSocket."""
-        seen = _seen(request, "SOCKET", message.encode() if isinstance(message, str) else message)
+        seen = _seen(request, SOCKET, message.encode() if isinstance(message, str) else message)
         self.seen.append(seen)
         try:
-            body = _body("responses", seen)
-            if body.get("type") != "response.create":
-                raise Refusal(400, "invalid_request_error", f"unknown event {body.get('type')!r}")
-            if body.get("generate") is False:
-                return warmed_up(str(body["model"]))
-            if self.model:
-                return events_in(self.model("responses", seen, body, True).frames)
-            said = answer(seen.host, str(body["model"]), body, seen.body)
-            return events_in(STYLES["responses"].stream(said, body))
+            body = _turn(seen, kept)
+            return keeping(self._said(seen, body), body, kept)
         except Refusal as refusal:
             self.refused.append(f"{refusal.status}: {refusal}")
             return iter((error_event(refusal.status, refusal.kind, refusal.message),))
 
+    def _said(self, seen: Seen, body: Json) -> Iterator[Json]:
+        model = str(body["model"])
+        if body.get("generate") is False:
+            return warmed_up(model)
+        if self.model:
+            return events_in(self.model("responses", seen, body, True).frames)
+        return events_in(STYLES["responses"].stream(answer(seen.host, model, body, seen.body), body))
+
     def close_sockets(self, code: int = 1000) -> None:
         """Close those that are open, from whatever thread."""
-        self._loop.call_soon_threadsafe(lambda: [one.close(code) for one in tuple(self.sockets)])
+        for one in tuple(self.sockets):
+            self._loop.call_soon_threadsafe(one.close, code)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -288,6 +300,17 @@ def _body(style: str, seen: Seen) -> Json:
         if key not in body:
             raise Refusal(400, "invalid_request_error", f"{key}: field required")
     return body
+
+
+def _turn(seen: Seen, kept: Kept) -> Json:
+    """The request that a message on a WebSocket is."""
+    body = _body("responses", seen)
+    if body.get("type") != "response.create":
+        raise Refusal(400, "invalid_request_error", f"unknown event {body.get('type')!r}")
+    try:
+        return whole(body, kept)
+    except KeyError as error:
+        raise Refusal(400, "previous_response_not_found", f"no response {error} on this connection") from None
 
 
 def asked_model(style: str, seen: Seen, body: Json) -> str:

@@ -26,11 +26,21 @@ def test_bodies_of_logins_are_not_kept(path: str, login: bool) -> None:
     assert flow.response is not None
     flow.request.path = path
     TokenAnswers().responseheaders(flow)
-    assert (flow.response.stream is True, flow.request.raw_content is None) == (login, login)
+    assert (flow.response.stream is True, flow.request.raw_content == b"") == (login, login)
+
+
+def test_what_has_streamed_through_is_empty() -> None:
+    flow = tflow.tflow(resp=True)
+    assert flow.response is not None
+    flow.request.path = "/v1/oauth/token"
+    TokenAnswers().responseheaders(flow)
+    flow.response.data.content = None
+    TokenAnswers().response(flow)
+    assert flow.response.raw_content == b""
 
 
 def test_a_login_that_failed_keeps_nothing_either() -> None:
     flow = tflow.tflow(err=True)
     flow.request.path = "/v1/oauth/token"
     TokenAnswers().error(flow)
-    assert flow.request.raw_content is None
+    assert flow.request.raw_content == b""

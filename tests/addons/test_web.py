@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from mitmproxy import http
 from mitmproxy.addons.save import Save
+from mitmproxy.log import LogEntry
 from mitmproxy.options import Options
 from mitmproxy.test import tflow
 from mitmproxy.tools.web import app
@@ -19,6 +21,7 @@ KEY = "sk-ant-of-somebody-0123456789"
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """mitmweb's own list of flows, put back after the test."""
     monkeypatch.setattr(app, "flow_to_json", app.flow_to_json)
+    monkeypatch.setattr(app, "logentry_to_json", app.logentry_to_json)
 
 
 def test_flows_in_flight_are_listed_without_keys(plain: None) -> None:
@@ -29,10 +32,16 @@ def test_flows_in_flight_are_listed_without_keys(plain: None) -> None:
     flow.request.path = f"/v1beta/models/m:generateContent?key={KEY}"
     assert flow.response is not None
     flow.response.headers["set-cookie"] = f"session={KEY}"
+    flow.response.trailers = http.Headers(x_api_key=KEY)
     listed = app.flow_to_json(flow)
     assert KEY not in str(listed)
     assert ("x-api-key", "***") in listed["request"]["headers"]
     assert flow.request.headers["x-api-key"] == KEY
+
+
+def test_log_lines_are_listed_without_keys(plain: None) -> None:
+    mask_lists()
+    assert KEY not in str(app.logentry_to_json(LogEntry(f"cannot send x-api-key: {KEY}", "warn")))
 
 
 def test_keys_are_gone_before_a_failed_flow_is_written_to_a_file(plain: None) -> None:

@@ -74,6 +74,21 @@ def test_somebody_else(page: object) -> None:
         assert ask("127.0.0.1", server.port) is Instead.STRANGER
 
 
+@pytest.mark.parametrize(
+    ("realm", "found"), [("ringlet-mitm", Instead.LOCKED), ("office", Instead.STRANGER)], ids=["ours", "another"]
+)
+def test_one_that_asks_for_a_login(realm: str, found: Instead) -> None:
+    head = f'HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic realm="{realm}"\r\n'
+    with answering(lambda line: line.sendall(f"{head}Content-Length: 0\r\n\r\n".encode())) as port:
+        assert ask("127.0.0.1", port) is found
+
+
+def test_the_login_is_said() -> None:
+    with LocalServer({"/health": HEALTH}) as server:
+        assert ask("127.0.0.1", server.port, login="Basic dTpw") == HEALTH
+    assert server.seen[0].headers["proxy-authorization"] == "Basic dTpw"
+
+
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_an_error_is_not_the_proxys_word(status: int) -> None:
     with LocalServer({"/health": HEALTH}, status=status) as server:

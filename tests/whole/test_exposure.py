@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from clients import AGENT_KEY, KEYS, StartProxy, client, messages_body, post_messages, rows, trusting
-from forking import run
-from watched import Page, basic, page_of, told
+from forking import ForkedProxy, run
+from watched import UPGRADE, Page, basic, page_of, told
 
 from ringlet_mitm.addons.credentials.proxy_login import read_login
+from ringlet_mitm.cli.background import proxies
 from ringlet_mitm.cli.demo.stage import RunningProxy, environment
 from ringlet_mitm.cli.demo.upstream import Vendor
+from ringlet_mitm.rules.home import home_of
+from ringlet_mitm.rules.profiles import Profile, save_profile
 
 LOGIN = "agents:a:pass word/of@the proxy"
 
@@ -34,7 +39,6 @@ def page(proxy: RunningProxy) -> Page:
 
 
 SPELLINGS = ("127.0.0.1", "localhost", "LOCALHOST.", "127.1", "0x7f000001", "0.0.0.0", "[::1]", "[::ffff:127.0.0.1]")
-UPGRADE = "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: eA==\n"
 FORMS = {
     "as a plain request": "GET http://{at}/flows?token={token} HTTP/1.1\nHost: {at}\n\n",
     "with another Host": "GET http://{at}/flows?token={token} HTTP/1.1\nHost: api.anthropic.com\n\n",
@@ -68,6 +72,14 @@ def test_inside_a_tunnel_another_host_is_not_reached(proxy: RunningProxy, page: 
                 said += more
     assert b"timestamp_created" not in said
     assert said.endswith(b'{"object": "list", "data": [], "ok": true}'), "the vendor's own words"
+
+
+def test_nor_with_another_authority_over_http_2(proxy: RunningProxy, page: Page) -> None:
+    with client(proxy, http2=True) as http:
+        said = http.get(
+            f"https://api.anthropic.com/flows?token={page.token}", headers={"host": f"127.0.0.1:{page.port}"}
+        )
+    assert (said.http_version, said.json()) == ("HTTP/2", {"object": "list", "data": [], "ok": True})
 
 
 def test_a_borrowed_server_name_is_not_decrypted(proxy: RunningProxy) -> None:
@@ -130,15 +142,14 @@ def test_the_token_is_exchanged_for_a_cookie(page: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def locked(tmp_path_factory: pytest.TempPathFactory, vendor: Vendor) -> RunningProxy:
+def locked(tmp_path_factory: pytest.TempPathFactory, vendor: Vendor) -> Iterator[RunningProxy]:
     """A proxy that asks for a login."""
-    from conftest import _starting
-
-    starting = _starting(tmp_path_factory.mktemp("locked"), vendor)
-    start = next(starting)
-    yield start('[default]\nto = "anthropic"\n', options=("--proxyauth", "${LOGIN}"), keys={**KEYS, "LOGIN": LOGIN})
-    for _ in starting:
-        pass
+    folder = tmp_path_factory.mktemp("locked")
+    home = home_of({"RINGLET_HOME": str(folder)})
+    save_profile(home, Profile(name="work", proxyauth="LOGIN"))
+    home.routing_file("work").write_text('[default]\nto = "anthropic"\n')
+    with ForkedProxy(folder, vendor, profile="work", keys={**KEYS, "LOGIN": LOGIN}) as running:
+        yield running
 
 
 ASKED = {
@@ -201,6 +212,36 @@ def test_an_agent_with_the_login_works_and_nobody_else_hears_of_it(locked: Runni
         assert secret not in said
         assert secret.encode() not in left
     assert "proxy-authorization" not in arrived.lower()
+
+
+def test_our_own_commands_know_the_login(locked: RunningProxy) -> None:
+    port = str(locked.port)
+    (status,) = json.loads(locked.run("status", "--profile", "work", "--port", port, "--json"))
+    assert (status["running"], status["pid"]) == (True, locked.pid)
+    exported = locked.run("env", "--profile", "work", "--port", port, "--shell", "bash")
+    assert f"HTTPS_PROXY={read_login(LOGIN, {}).within(locked.url)}" in exported
+
+
+def test_it_is_found_in_the_background_with_the_login_or_without(
+    locked: RunningProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = home_of({"RINGLET_HOME": str(locked.home)})
+    found = []
+    for value in ("", LOGIN):
+        monkeypatch.setenv("LOGIN", value)
+        found += proxies(home, "work")
+    assert [(one.pid, bool(one.login)) for one in found] == [(locked.pid, False), (locked.pid, True)]
+    assert LOGIN.partition(":")[2] not in repr(found)
+
+
+def test_without_it_they_say_what_is_missing(locked: RunningProxy) -> None:
+    environ = {name: value for name, value in locked.environ.items() if name != "LOGIN"}
+    found = run("status", "--profile", "work", "--port", str(locked.port), environ=environ)
+    assert "asks for a login" in found.stdout
+    assert "set $LOGIN in this shell" in found.stdout
+    for words in (("env", "--profile", "work"), ("serve", "--profile", "work", "--port", "0")):
+        done = run(*words, environ=environ)
+        assert (done.returncode, "$LOGIN is not set" in done.stderr) == (2, True)
 
 
 REFUSED: dict[str, tuple[tuple[str, ...], str]] = {

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from every_provider import AGENT_KEYS, REFRESH, Traffic, all_keys, cases, login_token, secrets_of, specs
+from everything_said import SAID, Everything, broken, everything
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowReader
 
-from ringlet_mitm.cli.demo.upstream import Seen
+from ringlet_mitm.cli.demo.upstream import Seen, Vendor
 from ringlet_mitm.rules.providers import ProviderRegistry, ProviderSpec
 
 EVERY_SECRET = sorted({secret for spec in specs() for secret in secrets_of(spec)} | {*AGENT_KEYS.values()})
@@ -169,6 +174,57 @@ def test_no_file_has_a_key(every_request: Traffic) -> None:
         (name, secret) for name, data in every_request.left.items() for secret in EVERY_SECRET if holds(data, secret)
     ]
     assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory, vendor: Vendor) -> Everything:
+    """A proxy with a login, watched in mitmweb and dumped with bodies; all that it says and leaves behind."""
+    return everything(tmp_path_factory.mktemp("everything"), vendor)
+
+
+def test_nothing_that_a_watched_proxy_says_has_a_key(said: Everything) -> None:
+    assert len(said.said) > 60
+    assert all(said.said[name] for name in ("printed", "mitmweb /flows", "page /health", "requests", "attempts"))
+    assert [(name, secret) for name, text in said.said.items() for secret in said.secrets if holds(text, secret)] == []
+
+
+def test_no_file_of_a_watched_proxy_has_a_key(said: Everything) -> None:
+    assert {"work.flows", "usage.duckdb"} <= {name.rpartition("/")[2] for name in said.files}
+    assert [(name, secret) for name, data in said.files.items() for secret in said.secrets if holds(data, secret)] == []
+
+
+def test_what_was_looked_at_is_all_there(said: Everything) -> None:
+    """Each kind of request is in the list, in the dump and in the ledger, so its keys would have been."""
+    flows = [flow for flow in FlowReader(io.BytesIO(said.files["work.flows"])).stream() if isinstance(flow, HTTPFlow)]
+    paths = [flow.request.path for flow in flows]
+    assert {"/v1/messages", "/openai/v1/chat/completions", "/v1/responses", "/v1/oauth/token"} <= set(paths)
+    assert any("?key=***" in path for path in paths)
+    talked = [flow for flow in flows if SAID.encode() in (flow.request.raw_content or b"")]
+    assert len(talked) >= 4
+    assert b"unreachable" in said.said["requests"]
+    assert b"words" not in b"".join(flow.request.raw_content or b"" for flow in flows)
+
+
+SECRET = "words-in-a-file-6e02"
+FILES: dict[str, tuple[str, str]] = {
+    "no end of a text": ("config.toml", f'default_provider = "groq"\napi_key = "{SECRET}\n'),
+    "no text at all": ("config.toml", f"default_provider = 'groq'\napi_key = {SECRET}\n"),
+    "a list": ("config.toml", f"default_provider = 'groq'\napi_key = ['{SECRET}']\n"),
+    "an unknown key": ("config.toml", f"default_provider = 'groq'\napi_kay = '{SECRET}'\n"),
+    "a wrong neighbour": ("config.toml", f"default_provider = 'grooq'\napi_key = '{SECRET}'\n"),
+    "twice": ("config.toml", f"api_key = '{SECRET}'\napi_key = '{SECRET}'\n"),
+    "in a rule": ("routing.toml", f"[default]\nto = 'groq'\nkey = '{SECRET}'\n"),
+    "in a profile": ("profile.toml", f"key-env = {{ groq = '{SECRET}' }}\n"),
+    "a password in a profile": ("profile.toml", f"proxyauth = 'agents:{SECRET}'\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), FILES.values(), ids=FILES)
+def test_what_is_said_of_a_broken_file_has_no_key(tmp_path: Path, name: str, text: str) -> None:
+    printed = broken(tmp_path, name, text)
+    assert name in printed
+    assert SECRET not in printed
+    assert "Traceback" not in printed
 
 
 def test_the_search_finds_what_it_looks_for() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -21,13 +22,14 @@ from ringlet_mitm.cli.background import Running
 from ringlet_mitm.cli.demo.stage import environment, program
 from ringlet_mitm.cli.demo.upstream import Vendor
 from ringlet_mitm.rules.home import Home, home_of
-from ringlet_mitm.rules.profiles import Profile
+from ringlet_mitm.rules.profiles import Profile, save_profile
 
 # Asks once, as an agent does, for each line that it reads; ends when told how.
 AGENT = r"""
 echo "proxy $HTTPS_PROXY"
 while read -r word code; do
   [ "$word" = exit ] && exit "$code"
+  [ "$word" = leave ] && { setsid sleep 1000 <&- >&- 2>&- & echo "left $!"; continue; }
   status=$(curl -sS -m 20 --cacert "$SSL_CERT_FILE" -o answer.json -w '%{http_code}' \
     -H 'content-type: application/json' -H 'anthropic-version: 2023-06-01' -H 'x-api-key: sk-ant-of-the-agent' \
     -d '{"model": "claude-opus-4-8", "max_tokens": 100, "messages": [{"role": "user", "content": "hello"}]}' \
@@ -117,7 +119,7 @@ def test_one_agent(place: Place) -> None:
     run = place.run()
     proxy = place.running()
     assert proxy is not None
-    assert (run.url, proxy.port == WORK.port) == (proxy.url, False)
+    assert run.url == proxy.url
     assert [run.ask(), run.ask()] == ["answered 200"] * 2
     said = run.end(7)
     assert said[0].startswith("ringlet-mitm: profile 'work' is new")
@@ -139,6 +141,39 @@ def test_two_share_one_and_the_last_stops_it(place: Place) -> None:
     assert second.ask() == "answered 200"
     assert second.end()[-1].endswith(" (by all agents of 'work' meanwhile)")
     assert place.running() is None
+
+
+def test_the_profiles_own_port_if_it_is_free(place: Place) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        save_profile(place.home, Profile(name="work", port=port))
+        other.listen()
+        run = place.run("--quiet")
+        assert run.url != f"http://127.0.0.1:{port}"
+        run.end()
+    run = place.run("--quiet")
+    assert run.url == f"http://127.0.0.1:{port}"
+    run.end()
+
+
+def test_the_proxy_stays_as_long_as_what_an_agent_has_left(place: Place) -> None:
+    run = place.run()
+    run.say("leave")
+    pid = int(run.line().removeprefix("left "))
+    try:
+        said = run.end()[-1]
+        end = f"kill {pid}; ringlet-mitm stop --profile work"
+        assert said == f"ringlet-mitm: sleep ({pid}) goes on behind bash, and the proxy with it; to end all:  {end}"
+        proxy = place.running()
+        assert proxy is not None
+        again = place.run()
+        assert again.url == run.url
+        again.end()
+        assert place.running() == proxy
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: place.running() is None)
 
 
 def test_a_run_that_is_killed_leaves_no_proxy(place: Place) -> None:
