@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ringlet_mitm.addons.price_cache import read_ahead
 from ringlet_mitm.rules.cautions import key_cautions
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import home_of
@@ -58,6 +59,7 @@ def command(
     quiet: bool,
 ) -> None:
     """Run the proxy of a profile; the profile is created if there is none."""
+    read_ahead(home_of(os.environ))  # while mitmproxy is imported
     from ringlet_mitm.addons.connect_to import parse_detour
     from ringlet_mitm.addons.lean import LeanMaster
     from ringlet_mitm.addons.master import Setup, run
