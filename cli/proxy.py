@@ -66,29 +66,22 @@ def command(
 
     _log_to_stderr()
     profile = _profile(name)
-    host, port = host or profile.host, profile.port if port is None else port
+    profile = replace(profile, host=host or profile.host, port=profile.port if port is None else port)
     detours = tuple(parse_detour(text) for text in connect_to)
-    _check_address(host, port)
+    _check_address(profile.host, profile.port)
     home = home_of(os.environ)
     for caution in key_cautions(home.config_file, os.environ):
         click.echo(f"warning: {caution}", err=True)
-
-    def announce(ruling: str, address: str) -> None:
-        if not quiet:
-            click.echo(ruling)
-            click.echo(f'point an agent at it:  eval "$(ringlet-mitm env --profile {name})"')
-        click.echo(f"listening on http://{address}")
-
     run(
         Setup(
             home=home,
-            profile=replace(profile, host=host, port=port),
+            profile=profile,
             environ=dict(os.environ),
             detours=detours,
             upstream_ca=upstream_ca,
             make_master=_web(web_port) if web else LeanMaster,
             annotate=web,
-            announce=announce,
+            announce=partial(_announce, name, quiet),
         )
     )
 
@@ -121,6 +114,13 @@ def _check_address(host: str, port: int) -> None:
         except OSError as error:
             reason = "is taken, perhaps by another ringlet-mitm" if error.errno == errno.EADDRINUSE else error.strerror
             raise ConfigError(f"{host}:{port} {reason}; choose another with --port") from None
+
+
+def _announce(name: str, quiet: bool, ruling: str, address: str) -> None:
+    if not quiet:
+        click.echo(ruling)
+        click.echo(f'point an agent at it:  eval "$(ringlet-mitm env --profile {name})"')
+    click.echo(f"listening on http://{address}")
 
 
 def _web(port: int) -> Callable[[Options], Master]:

@@ -67,7 +67,8 @@ def test_one_file_imports_genai_prices() -> None:
 
 
 def test_no_file_but_the_stream_layer_imports_mitmproxys_layers() -> None:
-    assert importers("mitmproxy.proxy.layers") <= {"addons/http_stream.py", "addons/numbered_stream.py"}
+    rooms = {f"addons/{name}_stream.py" for name in ("http", "begun", "numbered")}
+    assert importers("mitmproxy.proxy.layers") <= rooms
 
 
 def test_wire_formats_know_nothing_of_mitmproxy_or_the_rest() -> None:
