@@ -22,6 +22,7 @@ from ringlet_mitm.rules.pricing import (
     cost_uncached,
     switch_cost,
 )
+from ringlet_mitm.rules.prompt_caches import held, lives_us
 from ringlet_mitm.rules.reliability import Attempt
 
 # Nobody counted: bytes of request text a token, as measured over the captures of five agents.
@@ -48,7 +49,7 @@ class Bookkeeper:
         return self._request_row(exchange, now_us), attempts
 
     def _request_row(self, exchange: Exchange, now_us: int) -> RequestRow:
-        request, turn, target, reading = exchange.request, exchange.turn, exchange.target, exchange.reading
+        request, target, reading = exchange.request, exchange.target, exchange.reading
         usage, source = _usage(exchange)
         card = (
             self.prices.card(target.provider, target.model) if target and target.provider and source != "none" else None
@@ -62,13 +63,8 @@ class Bookkeeper:
             ended_us=now_us,
             profile=self.profile,
             agent_format=request.format,
-            provider_format=target.format if target else "",
             asked_host=request.host,
             path=request.path.partition("?")[0],
-            rule=turn.decision.label if turn else "",
-            arm=turn.decision.arm if turn else "",
-            provider=target.provider if target else "",
-            routed_model=target.model if target else "",
             answered_model=reading.model if reading else "",
             stop_reason=_stop(exchange),
             counted_tokens=counted,
@@ -87,11 +83,11 @@ class Bookkeeper:
             attempts=len(exchange.attempts),
             request_bytes=len(request.body),
             response_bytes=reading.bytes_out if reading else 0,
-            decision_ratio=turn.decision.ratio if turn else None,
             decision_us=exchange.decision_us,
             losses=_losses(exchange),
             note=_note(exchange),
             **({} if source == "none" else self._compared(exchange, usage, card, bill, now_us)),
+            **_routed(exchange),
             **_features(exchange, self.keeps_projects),
             **{kind: getattr(usage, kind) for kind in TOKEN_KINDS},
         )
@@ -108,11 +104,13 @@ class Bookkeeper:
         if target is None or turn is None or isinstance(turn.peek, Unreadable):
             return {}
         features = turn.peek.features
-        now = Answered(target.provider, target.model, usage.total_input, now_us)
+        lives = lives_us(usage.cache_write_1h_tokens)
+        now = Answered(target.provider, target.model, usage.total_input, now_us, held(usage, card), lives)
         before = self.conversations.answered(turn.peek, now)
         cached = before.cached_at(exchange.started_us) if before else 0
         if before and before.name != now.name:
-            switch = {"switched_from": before.name, "cost_switch": switch_cost(usage, card, cached)}
+            left_behind = before.held_at(exchange.started_us)
+            switch = {"switched_from": before.name, "cost_switch": switch_cost(usage, card, left_behind)}
         elif (target.provider, target.model) == (features.provider, features.model):
             return {"cost_as_asked": bill.total}
         else:
@@ -140,6 +138,18 @@ def _stop(exchange: Exchange) -> str:
 def _losses(exchange: Exchange) -> str:
     asked = exchange.outbound.losses if exchange.outbound else ()
     return ", ".join(dict.fromkeys(loss.what for loss in (*asked, *exchange.answer_losses)))
+
+
+def _routed(exchange: Exchange) -> dict[str, Any]:
+    """Where the rules and what came after them have led it, as far as it came."""
+    turn, target = exchange.turn, exchange.target
+    found: dict[str, Any] = dict.fromkeys(("rule", "provider", "routed_model", "provider_format"), "")
+    if turn is not None:
+        decision = turn.decision
+        found |= {"rule": decision.label, "arm": decision.arm, "decision_ratio": decision.ratio}
+    if target is not None:
+        found |= {"provider": target.provider, "routed_model": target.model, "provider_format": target.format}
+    return found
 
 
 def _features(exchange: Exchange, keeps_projects: bool) -> dict[str, Any]:

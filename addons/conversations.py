@@ -21,27 +21,31 @@ from xxhash import xxh3_128_digest
 
 from ringlet_mitm.rules.naming import PASSTHROUGH
 from ringlet_mitm.rules.peek import Peek, RequestFeatures
+from ringlet_mitm.rules.prompt_caches import LIVES_US
 from ringlet_mitm.rules.prose import text_of
 from ringlet_mitm.rules.remembering import Remembered
 from ringlet_mitm.rules.turns import first_words
 
 # At the least half of them are there: weeks of one person's work, in less than 3 MB.
 MOST = 4096
-# Anthropic's caches live for 5 minutes, or for an hour where an agent asks for it and pays. Those of OpenAI go after 5
-# to 10 minutes without a request, or live "up to" 24 hours, depending on model and account (accessed 2026-11-21). A
-# cost is rather left out than made up.
+# The longest that any cache can be asked to live: what another model would have cost is rather taken too low.
 CACHE_LIVES_US = 3600 * 1_000_000
 NOBODY: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The last answer of a thread: who gave it, to how many tokens of input, and when it was complete."""
+    """The last answer of a thread: who gave it, to how many tokens of input, and when it was complete.
+
+    `held_tokens` are in that provider's cache, as far as is known, for `lives_us`.
+    """
 
     provider: str
     model: str
     input_tokens: int
     ended_us: int
+    held_tokens: int = 0
+    lives_us: int = LIVES_US
 
     @property
     def name(self) -> str:
@@ -49,8 +53,12 @@ class Answered:
         return f"{self.provider or PASSTHROUGH}/{self.model}"
 
     def cached_at(self, now_us: int) -> int:
-        """How many tokens its provider still has in its cache, or could have."""
+        """How many tokens a cache could still have, whosever it is."""
         return self.input_tokens if now_us - self.ended_us <= CACHE_LIVES_US else 0
+
+    def held_at(self, now_us: int) -> int:
+        """How many tokens its provider's cache still has: who asks another leaves them behind."""
+        return self.held_tokens if now_us - self.ended_us <= self.lives_us else 0
 
 
 class Conversations:

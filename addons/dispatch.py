@@ -93,8 +93,14 @@ class Dispatch:
         if exchange is None or exchange.turn is None or exchange.setback is None:
             return
         response = flow.response if exchange.setback.trouble in ANSWERED else None
-        answered = failure = failure_of(exchange, exchange.setback, response)
+        answered = failure_of(exchange, exchange.setback, response)
         exchange.setback = None
+        if not await self._tries_again(flow, exchange, answered):
+            _give_back(flow, exchange, answered, response)
+
+    async def _tries_again(self, flow: http.HTTPFlow, exchange: Exchange, failure: Failure) -> bool:
+        """Whether there is another attempt, which is prepared then."""
+        assert exchange.turn is not None
         while True:
             exchange.failure, exchange.status = failure, failure.status
             ended = replace(exchange.attempts[-1], failure=failure)
@@ -102,7 +108,7 @@ class Dispatch:
             exchange.close_attempt(_now_us())
             step = Wait(0) if exchange.renews else await self._step(exchange, failure)
             if isinstance(step, GiveBack):
-                break
+                return False
             target = step.target if isinstance(step, Next) else exchange.attempts[-1].target
             waited_ms = step.ms if isinstance(step, Wait) else 0
             try:
@@ -122,13 +128,7 @@ class Dispatch:
             else:
                 exchange.waiting = exchange.waiting or while_trying(exchange, self._ping_s)
             exchange.again_s = waited_ms / 1000
-            return
-        exchange.failure, exchange.status = answered, answered.status
-        begun = exchange.waiting is not None and exchange.waiting.begun
-        if response is None or begun or is_no_answer(exchange, answered):
-            exchange.told = True
-            exchange.gate = exchange.relay = None
-            flow.response = made_answer(exchange, answered)
+            return True
 
     async def _step(self, exchange: Exchange, failure: Failure) -> Wait | Next | GiveBack:
         assert exchange.turn is not None
@@ -151,6 +151,16 @@ class Dispatch:
         self._admission.sent(exchange, attempt)
         exchange.waiting = while_whole(exchange, outbound, self._ping_s)
         apply(flow.request, outbound, exchange.raw_body)
+
+
+def _give_back(flow: http.HTTPFlow, exchange: Exchange, failure: Failure, response: http.Response | None) -> None:
+    """What the provider answered, where the agent can do with it; else an error of ours that says what it was."""
+    exchange.failure, exchange.status = failure, failure.status
+    begun = exchange.waiting is not None and exchange.waiting.begun
+    if response is None or begun or is_no_answer(exchange, failure):
+        exchange.told = True
+        exchange.gate = exchange.relay = None
+        flow.response = made_answer(exchange, failure)
 
 
 def _attempt(exchange: Exchange, target: Target, key_label: str, waited_ms: int = 0) -> Attempt:

@@ -1,16 +1,13 @@
 """mitmproxy's HttpStream, made to ask before an agent learns of a failure, and to say what happened when it must.
 
-With numbered_stream.py below it THE place that touches mitmproxy's layers; it knows no wire format, that is its port's.
+With begun_stream.py and numbered_stream.py below it THE place that touches mitmproxy's layers; it knows no wire format,
+that is its port's.
 Three designs do not work.
 - A second proxy before the providers, or buffering answers: streams would no longer be streams.
 - Waiting inside the hook that decides: mitmproxy pauses a stream while a hook runs, so nobody would notice that the
   agent has gone. The hook answers at once, and the stream asks to be woken.
 - A timer for each request (`RequestWakeup`): it keeps the request and its answer in memory until it rings. One round
   over all streams rings those that are overdue (deadlines.py).
-
-Once the head of an answer is sent, its status is: an error that comes later is an event of the stream. So is a provider
-that is gone in the middle: mitmproxy would cut the agent's connection, which some agents take for the end of a good
-answer.
 """
 
 from __future__ import annotations
@@ -18,8 +15,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from mitmproxy import http
-from mitmproxy.flow import Error
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
@@ -30,13 +25,13 @@ from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
-    ResponseHeaders,
     ResponseProtocolError,
     ResponseTrailers,
 )
-from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook, HttpResponseHook
+from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook
 
-from ringlet_mitm.addons.numbered_stream import NewOrSoundConnection, NumberedStream
+from ringlet_mitm.addons.begun_stream import BegunStream
+from ringlet_mitm.addons.numbered_stream import NewOrSoundConnection
 from ringlet_mitm.addons.stream_clock import Due, Phase, StreamClock
 from ringlet_mitm.addons.stream_port import Port, Setback, Trouble, UpstreamFailedHook
 
@@ -51,10 +46,9 @@ def install(port: Port, ring: Callable[[PatientStream, Due], None]) -> None:
     layers.HttpStream = PatientStream  # type: ignore[misc]
 
 
-class PatientStream(NumberedStream):
+class PatientStream(BegunStream):
     """One request, its attempts, and its answer."""
 
-    port: Port = Port()
     ring: Callable[[PatientStream, Due], None]
     in_flight: set[PatientStream] = set()  # noqa: RUF012  (of the process, for deadlines.py)
 
@@ -177,20 +171,12 @@ class PatientStream(NumberedStream):
     def start_response_stream(self) -> layer.CommandGenerator[None]:
         """Hold the answer back while it may still turn out to be a failure."""
         if self.port.gate(self.flow) is None:
-            yield from self._begun()
+            yield from super().start_response_stream()
             return
         self.held = bytearray()
         self.server_state = self.state_held
         if self.clock is not None:
             self.clock.enter()
-
-    def _begun(self) -> layer.CommandGenerator[None]:
-        """The head, unless one went out with a ping."""
-        found = self.port.waiting(self.flow)
-        if found is not None and found.begun:
-            self.server_state = self.state_stream_response_body
-        else:
-            yield from super().start_response_stream()
 
     def state_held(self, event: events.Event) -> layer.CommandGenerator[None]:
         """Nothing of the answer has gone to the agent."""
@@ -215,7 +201,7 @@ class PatientStream(NumberedStream):
 
     def _released(self) -> layer.CommandGenerator[None]:
         held, self.held = bytes(self.held or b""), None
-        yield from self._begun()
+        yield from super().start_response_stream()
         if held:
             yield from self.server_state(ResponseData(self.stream_id, held))
 
@@ -233,20 +219,8 @@ class PatientStream(NumberedStream):
         yield from self._answered(already_streamed)
 
     def _answered(self, already_streamed: bool) -> layer.CommandGenerator[None]:
-        """To the agent with it. Where the answer was begun, only its body is still to be sent."""
         self.in_flight.discard(self)
-        found = self.port.waiting(self.flow)
-        if found is None or not found.begun or already_streamed:
-            yield from super().send_response(already_streamed)
-            return
-        assert self.flow.response is not None
-        yield HttpResponseHook(self.flow)
-        self.server_state = self.state_done
-        if (yield from self.check_killed(False)):
-            return
-        yield SendHttp(ResponseData(self.stream_id, self.flow.response.raw_content or b""), self.context.client)
-        if self.client_state == self.state_done:
-            yield from self.flow_done()
+        yield from super().send_response(already_streamed)
 
     # --- what goes wrong
 
@@ -265,7 +239,7 @@ class PatientStream(NumberedStream):
             yield from self._failed(Trouble.BROKEN, event.message)
             return
         self.in_flight.discard(self)
-        yield from self._broken_off(event)
+        yield from super().handle_protocol_error(event)
 
     def _before_an_answer(self) -> bool:
         waits = (self.state_wait_for_response_headers, self.state_held, self.state_consume_response_body)
@@ -274,27 +248,7 @@ class PatientStream(NumberedStream):
     def _gone(self, message: str) -> layer.CommandGenerator[None]:
         """The agent has hung up between two attempts: there will be no other."""
         self.port.called_off(self.flow)
-        self.flow.error = Error(message)
-        yield HttpErrorHook(self.flow)
-        self.flow.live = False
-        self.client_state = self.server_state = self.state_errored
-        yield DropStream(self.stream_id)
-
-    def _broken_off(self, event: events.Event) -> layer.CommandGenerator[None]:
-        """Where the answer was begun, the agent gets an error event, not a silent end."""
-        going_on = self.client_state != self.state_errored and self.server_state != self.state_done
-        last = self.port.ending(self.flow) if going_on and isinstance(event, ResponseProtocolError) else None
-        if last is None:
-            yield from super().handle_protocol_error(event)  # type: ignore[arg-type]
-            return
-        assert isinstance(event, ResponseProtocolError)
-        self.flow.error = Error(event.message)
-        yield HttpErrorHook(self.flow)
-        self.flow.live = False
-        self.client_state = self.server_state = self.state_errored
-        if last:
-            yield SendHttp(ResponseData(self.stream_id, last), self.context.client)
-        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+        yield from self.failed_for_good(message)
         yield DropStream(self.stream_id)
 
     # --- time
@@ -355,22 +309,13 @@ class PatientStream(NumberedStream):
             yield from self.called_off()
             self.in_flight.discard(self)
             self.port.fell_silent(self.flow)
-            yield from self._broken_off(self.provider_gone("the provider fell silent"))
+            yield from super().handle_protocol_error(self.provider_gone("the provider fell silent"))
 
     def _ping(self) -> layer.CommandGenerator[None]:
-        found, clock = self.port.waiting(self.flow), self.clock
-        if found is None or clock is None or self.flow.error:
-            return
-        clock.told_at = time.monotonic()
-        if not found.begun:
-            found.begun = True
-            head = http.Response.make(200, b"", {"content-type": found.content_type, "cache-control": "no-store"})
-            del head.headers["content-length"]
-            if self.flow.request.http_version == "HTTP/1.1":
-                head.headers["transfer-encoding"] = "chunked"
-            head.content = None
-            yield SendHttp(ResponseHeaders(self.stream_id, head, end_stream=False), self.context.client)
-        yield SendHttp(ResponseData(self.stream_id, found.ping()), self.context.client)
+        waiting = self.port.waiting(self.flow)
+        if waiting is not None and self.clock is not None and not self.flow.error:
+            self.clock.told_at = time.monotonic()
+            yield from self.ping(waiting)
 
 
 PHASES = {

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import threading
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 # -P: without it the folder that the proxy was started in could put its own modules before the installed ones.
 CHILD = (sys.executable, "-P", "-m", "ringlet_mitm.addons.price_cache")
 CHILD_SECONDS = 30
+# Whoever comes while it is being read waits for that, and reads it once.
+_reading = threading.Lock()
 
 
 def price_book(home: Home, providers: ProviderRegistry) -> PriceBook:
@@ -48,19 +51,25 @@ def refresh(book: PriceBook, home: Home, providers: ProviderRegistry) -> None:
 def catalogue(home: Home) -> bytes:
     """The installed library's prices, from the cache or made anew; a cache that cannot be used is no error."""
     path = home.price_cache / f"genai-prices-{installed()}.{FORM}.json"
-    try:
-        text = path.read_bytes()
-        Catalogue(text)
-        return text
-    except (OSError, msgspec.DecodeError):
-        text = _made()
-    try:
-        for old in path.parent.glob("genai-prices-*.json"):
-            old.unlink(missing_ok=True)
-        _keep(path, text)
-    except OSError as error:
-        logger.info("the price cache %s cannot be written: %s", path, error.strerror)
+    with _reading:
+        try:
+            text = path.read_bytes()
+            Catalogue(text)
+            return text
+        except (OSError, msgspec.DecodeError):
+            text = _made()
+        try:
+            for old in path.parent.glob("genai-prices-*.json"):
+                old.unlink(missing_ok=True)
+            _keep(path, text)
+        except OSError as error:
+            logger.info("the price cache %s cannot be written: %s", path, error.strerror)
     return text
+
+
+def read_ahead(home: Home) -> None:
+    """Begin with it in a thread; at the very first start it takes half a second of another core."""
+    threading.Thread(target=catalogue, args=(home,), name="price library", daemon=True).start()
 
 
 def installed() -> str:

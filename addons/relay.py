@@ -49,6 +49,14 @@ class Reading:
     complete: bool
 
 
+def tell(on_end: Callable[[Reading], None], reading: Reading) -> None:
+    """Whatever recording runs into, the agent gets its answer."""
+    try:
+        on_end(reading)
+    except Exception:
+        logger.exception("an answer could not be recorded")
+
+
 class Relay:
     """Passes one answer through. `on_end` is called exactly once, also by `abort`.
 
@@ -161,10 +169,7 @@ class Relay:
             output_estimate=meter.output_estimate,
             complete=complete,
         )
-        try:
-            self._on_end(reading)
-        except Exception:  # whatever recording runs into, the agent gets its answer
-            logger.exception("an answer could not be recorded")
+        tell(self._on_end, reading)
 
 
 class WholeFrames:

@@ -53,13 +53,14 @@ class StreamClock:
 
     def due(self, now: float, phase: Phase, waiting: Waiting | None, held_patience_s: float = 0.0) -> Due | None:
         """What is due in `phase`; `held_patience_s` is how long an answer may be held back, 0 for any time."""
-        if 0 < held_patience_s < now - self.entered_at and phase is Phase.HELD:
-            return Due.RELEASE
         limit, since, due = self._limit(phase)
         if limit and due is not None and now - since > limit:
             return due
         if 0 < self.limits.total_s < now - self.begun_at and due is not None:
             return due
+        # After the others: where both are due, an answer that has fallen silent is still asked for again.
+        if 0 < held_patience_s < now - self.entered_at and phase is Phase.HELD:
+            return Due.RELEASE
         return Due.PING if waiting is not None and self._pings(now, phase, waiting) else None
 
     def _limit(self, phase: Phase) -> tuple[float, float, Due | None]:

@@ -5,14 +5,11 @@ Like `relay.py`'s it tells the end before it returns the bytes that carry it, an
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
-from ringlet_mitm.addons.relay import Reading
+from ringlet_mitm.addons.relay import Reading, tell
 from ringlet_mitm.addons.wire.encodings import Decoder
 from ringlet_mitm.addons.wire.translator import StreamTranslation, WholeAnswer
-
-logger = logging.getLogger(__name__)
 
 
 class TranslatingRelay:
@@ -83,10 +80,7 @@ class TranslatingRelay:
             output_estimate=stream.output_estimate,
             complete=stream.ended and stream.error is None,
         )
-        try:
-            self._on_end(reading)
-        except Exception:  # whatever recording runs into, the agent gets its answer
-            logger.exception("an answer could not be recorded")
+        tell(self._on_end, reading)
 
 
 def reading_of(answer: WholeAnswer) -> Reading:

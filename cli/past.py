@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,5 +58,17 @@ def past(setting: Setting, since: str | None, until: str | None, database: Path 
     )
     cards = price_book(setting.home, setting.registry).card
     ground = Ground(setting.registry, setting.pin, setting.calibration(), cards)
-    with asked.reading() as connection:
+    with asked.reading() as connection, uncollected():
         yield Past(setting, asked, ground, connection)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for garbage: in a hundred thousand tuples without a cycle that took a sixth of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from ringlet_mitm.addons.leases import Leases
+from ringlet_mitm.addons.price_cache import read_ahead
 from ringlet_mitm.cli.exposure import Looking, check_free, login_for, master_for, watchers_for
 from ringlet_mitm.cli.profile_choice import loaded_or_made
 from ringlet_mitm.cli.proxy_log import BoundedLog
@@ -61,6 +62,7 @@ def command(
     while_used: bool,
 ) -> None:
     """Run the proxy of a profile; the profile is created if there is none."""
+    read_ahead(home_of(os.environ))  # while mitmproxy is imported
     gc.disable()  # until it listens: there is no garbage among what is imported, and looking takes a tenth of the time
     from ringlet_mitm.addons.connect_to import parse_detour
     from ringlet_mitm.addons.master import Setup, run

@@ -20,7 +20,8 @@ from ringlet_mitm.cli.rule_setting import Setting, bytes_of, setting_of, text_of
 from ringlet_mitm.rules.cautions import key_cautions
 from ringlet_mitm.rules.encoder import load_encoder
 from ringlet_mitm.rules.errors import ConfigError, RouteError, UsageError
-from ringlet_mitm.rules.explain import Explanation, Leg, explain
+from ringlet_mitm.rules.explain import Explanation, explain
+from ringlet_mitm.rules.legs import Leg
 from ringlet_mitm.rules.matching import reference
 from ringlet_mitm.rules.peek import AgentRequest, Peek, Unreadable, peek
 from ringlet_mitm.rules.routing import Decision, decide, decide_unreadable

@@ -17,9 +17,19 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ringlet_mitm.rules.comparison import Comparison, Outcome, Undecided
-from ringlet_mitm.rules.pricing import amounts
 from ringlet_mitm.rules.providers import ProviderRegistry
-from ringlet_mitm.rules.recaching import DAY_US, Caches, Cards, Tariff, Thread, Warm, counts_there, day_of, thread_of
+from ringlet_mitm.rules.recaching import (
+    DAY_US,
+    Caches,
+    Cards,
+    Tariff,
+    Thread,
+    Warm,
+    counts_there,
+    day_of,
+    left_by,
+    thread_of,
+)
 from ringlet_mitm.rules.recorded import Recorded
 from ringlet_mitm.rules.redeciding import Decider, Doubt
 from ringlet_mitm.rules.routes import Route
@@ -43,12 +53,13 @@ class Ground:
 
 
 class Step(NamedTuple):
-    """A request on its way: where it was, and what its thread could have read from the cache there."""
+    """A request on its way: where it was, what its thread could have read from the cache there, and what it left."""
 
     recorded: Recorded
     then: Place
     thread: Thread | None
     warm: Warm | None
+    left: Warm | None
 
 
 def happened(recorded: Recorded) -> Outcome:
@@ -81,7 +92,7 @@ class Replay:
         decision, doubt = self._decider.of(recorded, kept)
         step = self._step(recorded)
         if decision is None:
-            self._now.feed(recorded, step.thread, step.then, recorded.total_input)
+            self._now.feed(step.thread, step.then, step.left)
             return Undecided(self._decider.hangs_on(recorded))
         if decision.sticky and recorded.session:
             self._kept[recorded.conversation] = kept | {decision.label}
@@ -93,8 +104,9 @@ class Replay:
     def _step(self, recorded: Recorded) -> Step:
         """What happened then, also to the cache."""
         then, thread = Place(recorded.provider, recorded.model), thread_of(recorded)
-        step = Step(recorded, then, thread, self._then.warm(recorded, thread, then))
-        self._then.feed(recorded, thread, then, recorded.total_input)
+        left = None if thread is None else left_by(recorded, recorded.total_input)
+        step = Step(recorded, then, thread, self._then.warm(recorded, thread, then), left)
+        self._then.feed(thread, then, left)
         return step
 
     def _kept_of(self, recorded: Recorded) -> frozenset[str]:
@@ -139,7 +151,10 @@ class Replay:
         recorded, stays = step.recorded, place == step.then
         scale, known = (1.0, True) if stays else self._scale(step.then, place)
         warm = self._now.warm(recorded, step.thread, place)
-        self._now.feed(recorded, step.thread, place, round(recorded.total_input * scale))
+        left = step.left
+        if left is not None and scale != 1.0:
+            left = left._replace(tokens=round(left.tokens * scale))
+        self._now.feed(step.thread, place, left)
         if stays and (warm is step.warm or (warm and warm.id) == (step.warm and step.warm.id)):
             return Outcome(label, place, recorded.cost, doubts)
         if recorded.source == "none":
@@ -149,11 +164,11 @@ class Replay:
         if recorded.source == "estimated":
             doubts = (*doubts, Doubt.ESTIMATED)
         tariff = self._tariff(place, recorded)
-        if tariff.card is None:
+        if tariff.rates is None:
             return Outcome(label, place, None, doubts, True)
         marked = self._tariff(step.then, recorded).marks
         counts = counts_there(recorded, marked, tariff.marks, scale, step.warm, warm)
-        usd, output_usd = amounts(counts, tariff.card)
+        usd, output_usd = tariff.rates.amounts(counts)
         return Outcome(label, place, usd, doubts, True, output_usd)
 
     def _scale(self, then: Place, place: Place) -> tuple[float, bool]:

@@ -113,6 +113,7 @@ class Comparison:
     moved: list[Moved] = field(default_factory=list)
     first_us: int | None = None
     last_us: int | None = None
+    _tallies: dict[tuple[str, str, Place, Place, tuple[Doubt, ...]], Tally] = field(default_factory=dict)
 
     def add(self, recorded: Recorded, was: Outcome | Undecided, now: Outcome | Undecided, *, keep: bool) -> None:
         """The next request."""
@@ -123,10 +124,11 @@ class Comparison:
             self.undecided[now.label if isinstance(now, Undecided) else was.label] += 1
             self.undecided_usd += recorded.cost or NOTHING
             return
-        cell = Cell(was.label, now.label, was.place, now.place, now.doubts)
-        tally = self.cells.get(cell)
+        # A plain tuple finds what a named one would, and is made in a sixth of the time.
+        alike = (was.label, now.label, was.place, now.place, now.doubts)
+        tally = self._tallies.get(alike)
         if tally is None:
-            tally = self.cells[cell] = Tally()
+            tally = self._tallies[alike] = self.cells[Cell(*alike)] = Tally()
         tally.add(was.cost, now.cost)
         tally.was_estimated += was.estimated
         if now.estimated:

@@ -18,8 +18,6 @@ from ringlet_mitm.rules.policies import POLICY_KEYS
 from ringlet_mitm.rules.shadowing import SHADOW_KEYS
 
 UNKNOWN_KEY = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
-# About a rule as a whole.
-NO_ROUTE = "no_route"
 # Raised by our own validators, with the words to print.
 OWN_WORDS = frozenset({"provider", "empty_match", "spelled_twice", "split", "shadow"})
 SAID = {
@@ -37,7 +35,6 @@ SAID_AT: dict[tuple[str, str], str] = {
     ("literal_error", "sticky"): 'has to be "session"; a rule that keeps nothing goes without it',
     ("tuple_type", "rule"): "has to be written as [[rule]], with double brackets",
     ("missing", "match"): "is missing; `match = { always = true }` takes every request",
-    (NO_ROUTE, "to"): 'is missing: a provider, or "passthrough" for the host that the agent asked for',
 }
 
 
@@ -45,8 +42,6 @@ def complaint(details: ErrorDetails, document: Document) -> ConfigError:
     """One finding as an error. `document` is the one that was validated."""
     path = as_written(details["loc"], document)
     kind = details["type"]
-    if kind == NO_ROUTE:
-        return document.error((*path, "to"), SAID_AT[NO_ROUTE, "to"])
     if kind in UNKNOWN_KEY:
         return _unknown_key(path, document)
     if kind in OWN_WORDS:

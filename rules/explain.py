@@ -8,79 +8,21 @@ would sooner or later be another one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ringlet_mitm.rules.conditions import FACTS, INPUT_TOKENS, Truth
-from ringlet_mitm.rules.keys import KeyRef
+from ringlet_mitm.rules.legs import Leg, Sent, shown_url
 from ringlet_mitm.rules.peek import AgentRequest, Peek, RequestFeatures, Unreadable
 from ringlet_mitm.rules.policy_words import chain_words, patience_words, policy_dict
-from ringlet_mitm.rules.redaction import masked_url
 from ringlet_mitm.rules.routing import Decision, Estimate, Verdict, decide, decide_unreadable, estimate, verdicts
 from ringlet_mitm.rules.rulebook import Default, Rule, RuleBook
-from ringlet_mitm.rules.shapes import Loss
 from ringlet_mitm.rules.splits import share_words, shares
 from ringlet_mitm.rules.targets import Target
 from ringlet_mitm.rules.tokens import Calibration
 
 WORD: dict[Truth, str] = {True: "yes", False: "no", None: "open"}
-DEFAULT_PORTS = {"https": 443, "http": 80}
-
-
-class Sent(Protocol):
-    """A request as it would leave; the proxy's Outbound is one."""
-
-    @property
-    def scheme(self) -> str: ...
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int: ...
-    @property
-    def path(self) -> str: ...
-    @property
-    def edits(self) -> Sequence[object]: ...
-    @property
-    def keeps_credentials(self) -> bool: ...
-    @property
-    def translated(self) -> bool: ...
-    @property
-    def losses(self) -> Sequence[Loss]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One target of the chain and the request prepared for it; for a refused one `sent` is None and `refusal` says why.
-
-    `key_is_set` says whether the key that the target needs was found; None where it needs none of ours. `key_place`
-    is where, as rows will say it.
-    """
-
-    target: Target
-    sent: Sent | None
-    refusal: str = ""
-    key_is_set: bool | None = None
-    key_place: str = ""
-
-    @property
-    def url(self) -> str:
-        """Where the request goes, keys in the query masked; "" for a refused one."""
-        if self.sent is None:
-            return ""
-        return _url(self.sent.scheme, self.sent.host, self.sent.port, self.sent.path)
-
-    @property
-    def credentials(self) -> str:
-        """What becomes of the agent's own, and which take their place."""
-        target = self.target
-        if self.sent is not None and self.sent.keeps_credentials:
-            return "the agent's own stay: it is the host that they were sent to"
-        if target.key_ref is None or target.auth == "none":
-            return "the agent's are removed; none are needed there"
-        key = f"the key in {self.key_place.removeprefix('env:') or _places(target.key_ref)}"
-        missing = " (not set here: the request would be refused)" if self.key_is_set is False else ""
-        return f"the agent's are removed; {key} goes along as {target.auth}{missing}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +62,13 @@ class Explanation:
             "file": self.book.file,
             "decision": self._decision_dict(),
             "policy": policy_dict(self.decision.policy) if self.decision else None,
-            "chain": [_link_dict(leg) for leg in self.legs],
+            "chain": [leg.link_dict() for leg in self.legs],
             "skipped": list(self.skipped),
-            "rewrite": [_leg_dict(leg, self.request) for leg in self.legs],
+            "rewrite": [leg.as_dict(self.request) for leg in self.legs],
         }
 
     def _request(self) -> Iterator[str]:
-        yield f"request to {_url_asked(self.request)}"
+        yield f"request to {shown_url(self.request)}"
         if self.features is None or self.tokens is None:
             yield f"  could not be read: {self.why}"
             yield "  no rule can ask about it, so it takes the default"
@@ -205,7 +147,7 @@ class Explanation:
         )
 
     def _request_dict(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"url": _url_asked(self.request), "format": str(self.request.format)}
+        found: dict[str, Any] = {"url": shown_url(self.request), "format": str(self.request.format)}
         features, tokens = self.features, self.tokens
         if features is None or tokens is None:
             return {**found, "unreadable": self.why}
@@ -274,13 +216,6 @@ def explain(
     )
 
 
-def _places(ref: KeyRef) -> str:
-    """Where a key may be."""
-    if ref.file:
-        return ref.file_label
-    return " or ".join(ref.variables) or f"the login of '{ref.login}'"
-
-
 def _said(verdict: Verdict) -> str:
     if verdict.reached:
         return {True: "takes it", False: "no", None: "open, the exact token count is needed"}[verdict.truth]
@@ -300,15 +235,6 @@ def _aligned(rows: list[tuple[str, str]]) -> Iterator[str]:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         yield f"  {name:<{width}}  {value}"
-
-
-def _url(scheme: str, host: str, port: int, path: str) -> str:
-    shown = "" if DEFAULT_PORTS.get(scheme) == port else f":{port}"
-    return masked_url(f"{scheme}://{host}{shown}{path}")
-
-
-def _url_asked(request: AgentRequest) -> str:
-    return _url(request.scheme, request.host, request.port, request.path)
 
 
 def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
@@ -331,30 +257,4 @@ def _verdict_dict(verdict: Verdict) -> dict[str, Any]:
             }
             for check in verdict.checks
         ],
-    }
-
-
-def _link_dict(leg: Leg) -> dict[str, Any]:
-    target = leg.target
-    return {"provider": target.provider, "model": target.model, "as_asked": target.as_asked, "key": _key_label(leg)}
-
-
-def _key_label(leg: Leg) -> str | None:
-    return leg.key_place or (leg.target.key_ref.label if leg.target.key_ref else None)
-
-
-def _leg_dict(leg: Leg, request: AgentRequest) -> dict[str, Any]:
-    return {
-        "provider": leg.target.provider,
-        "model": leg.target.model,
-        "format": str(leg.target.format),
-        "url": leg.url or None,
-        "host_changes": leg.sent is not None and leg.sent.host != request.host,
-        "edits": None if leg.sent is None else len(leg.sent.edits),
-        "translated": leg.sent is not None and leg.sent.translated,
-        "losses": [{"what": loss.what, "why": loss.why} for loss in leg.sent.losses] if leg.sent else [],
-        "credentials": leg.credentials if leg.sent else None,
-        "key": _key_label(leg),
-        "key_is_set": leg.key_is_set,
-        "refusal": leg.refusal or None,
     }

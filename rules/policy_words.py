@@ -17,16 +17,23 @@ TIMEOUTS = {
     "idle_ms": "{} between two pieces",
     "total_ms": "{} in all",
 }
+# Whose key goes along, by whether a target is the host that the agent asked for.
+WHOSE = {True: "the key of the agent", False: "a key of ours"}
 UNITS = ((3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms"))
 
 
 def chain_words(chain: Sequence[Target]) -> str:
-    """What follows the first target: `the same with 2 further keys, then groq/llama-3.3`; "" where nothing does."""
+    """What follows the first target: `the same with 2 further keys, then groq/llama-3.3`; "" where nothing does.
+
+    Targets are called by who will be asked for what, also those that pass through to the host that the agent asked.
+    """
     said: list[str] = []
-    for number, (name, run) in enumerate(groupby(chain, key=_name)):
+    before = ""
+    for (name, as_asked), run in groupby(chain, key=lambda target: (_name(target), target.as_asked)):
         count = len(list(run))
-        if number:
-            said.append(name)
+        if before:
+            said.append(f"the same with {WHOSE[as_asked]}" if name == before else name)
+        before = name
         if count > 1:
             said.append(f"the same with {'another key' if count == 2 else f'{count - 1} further keys'}")
     return ", then ".join(said)
@@ -66,5 +73,5 @@ def policy_dict(policy: Policy) -> dict[str, Any]:
 
 
 def _name(target: Target) -> str:
-    provider = PASSTHROUGH if target.as_asked else target.provider
+    provider = target.provider or PASSTHROUGH  # a host that is nobody's
     return f"{provider}/{target.model}" if target.model else provider

@@ -7,12 +7,14 @@ unknown part that matters makes the total unknown.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
-from operator import attrgetter
+from operator import attrgetter, mul
 
-MTOK = Decimal(1_000_000)
+MTOK_DIGITS = 6
+MTOK = Decimal(10**MTOK_DIGITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,6 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 _FIRST_OUTPUT = TOKEN_KINDS.index("output_tokens")
 _in_order = attrgetter(*TOKEN_KINDS)
-_NONE = Decimal(0)
 # What was not read from the cache, from a prompt's front to its end: what a vendor writes to its cache comes first, and
 # what shall live for an hour before what lives for 5 minutes (Anthropic wants it so; accessed 2026-11-21).
 UNCACHED = (
@@ -140,33 +141,47 @@ def cost(usage: Usage, card: PriceCard | None) -> Cost:
     return Cost(**parts, total=total)
 
 
-def amounts(counts: Sequence[int], card: PriceCard) -> tuple[Decimal | None, Decimal | None]:
-    """Total and output of `cost`, for counts in the order of TOKEN_KINDS; in a quarter of its time."""
-    rates = _in_order(card.rates_for(sum(counts[:_FIRST_OUTPUT])))
-    try:
-        came = sum(
-            [count * rate for count, rate in zip(counts[_FIRST_OUTPUT:], rates[_FIRST_OUTPUT:], strict=True) if count],
-            _NONE,
+class RateTable:
+    """The prices of a card as whole numbers of one small unit, for the hundred thousand requests of a replay."""
+
+    def __init__(self, card: PriceCard) -> None:
+        every = [_in_order(rates) for rates in (card.rates, *(tier.rates for tier in card.tiers))]
+        digits = max(
+            (-int(rate.as_tuple().exponent) for rates in every for rate in rates if rate is not None), default=0
         )
-        went = sum([count * rate for count, rate in zip(counts, rates[:_FIRST_OUTPUT], strict=False) if count], _NONE)
-    except TypeError:  # a rate that matters is None
-        return None, None
-    return (went + came) / MTOK + card.per_request, came / MTOK
+        self._unit = -digits - MTOK_DIGITS
+        self._from = [tier.above_input_tokens + 1 for tier in card.tiers]
+        self._rates = [[0 if rate is None else int(rate.scaleb(digits)) for rate in rates] for rates in every]
+        self._output_rates = [rates[_FIRST_OUTPUT:] for rates in self._rates]
+        self._unknown = [[place for place, rate in enumerate(rates) if rate is None] for rates in every]
+        self._per_request = card.per_request
+
+    def amounts(self, counts: Sequence[int]) -> tuple[Decimal | None, Decimal | None]:
+        """Total and output of `cost`, for counts in the order of TOKEN_KINDS; in an eighth of its time."""
+        tier = bisect_right(self._from, sum(counts[:_FIRST_OUTPUT])) if self._from else 0
+        for place in self._unknown[tier]:
+            if counts[place]:
+                return None, None
+        whole = sum(map(mul, counts, self._rates[tier]))
+        output = sum(map(mul, counts[_FIRST_OUTPUT:], self._output_rates[tier]))
+        return Decimal(whole).scaleb(self._unit) + self._per_request, Decimal(output).scaleb(self._unit)
 
 
 def switch_cost(usage: Usage, card: PriceCard | None, cached_elsewhere: int) -> Decimal | None:
-    """USD, a part of `cost`, that a request after a switch costs more than if the conversation had been there before.
+    """USD, a part of `cost`, that a request after a switch cost since the cache left behind could not be read.
 
-    `cached_elsewhere` is how many tokens the provider and model before had in their cache, or could have had: so many
-    at the front of the prompt, as far as this one has not read them from its own cache, are paid in full and not as
-    cache reads. None where a price of them is unknown.
+    It is what the request cost, less what the same prompt would have cost at the same prices had the first
+    `cached_elsewhere` tokens of it been read from the cache: so many the provider and model before had in theirs. Both
+    caches begin at the front of the prompt, so what this one has read from its own is of these, and was not lost.
+    Prices of another model are no part of it: `cost_as_asked` is about these. Never below 0, not even where a read
+    costs more; None where a price that matters is unknown.
     """
-    if not cached_elsewhere:
-        return Decimal(0)
+    left, extra = max(cached_elsewhere - usage.cache_read_tokens, 0), Decimal(0)
+    if not left:
+        return extra
     if card is None:
         return None
     rates = card.rates_for(usage.total_input)
-    left, extra = cached_elsewhere, Decimal(0)
     for kind in UNCACHED:
         tokens = min(left, getattr(usage, kind))
         if not tokens:

@@ -11,19 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ringlet_mitm.rules.demands import Demands
-from ringlet_mitm.rules.endpoint_urls import (
-    Endpoint,
-    check_url,
-    endpoint_of,
-    fill,
-    is_local,
-    is_template,
-    join,
-    with_scheme,
-)
-from ringlet_mitm.rules.errors import ConfigError
+from ringlet_mitm.rules.endpoint_urls import Endpoint, endpoint_of, is_local
 from ringlet_mitm.rules.keys import KeyRef
 from ringlet_mitm.rules.provider_files import SHAPE_DEFAULTS, Fingerprint, LoginSpec, ProviderFile
+from ringlet_mitm.rules.provider_places import Places, places_of
 from ringlet_mitm.rules.shapes import Headers, WireFormat
 
 NO_DEMANDS = Demands()
@@ -169,15 +160,28 @@ def dashed(model: str) -> str:
     return re.sub(r"(?<=\d)\.(?=\d)", "-", model)
 
 
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """Where its calls go, as far as the variables tell."""
-
-    base: str
-    urls: Mapping[WireFormat, str]
-    usual_host: str  # agents know this one, whatever a base URL's variable says
-    lacking: tuple[str, ...] = ()
-    problem: str = ""
+# What a provider has just as its file says it.
+AS_WRITTEN = (
+    "aliases",
+    "auths",
+    "category",
+    "default_model",
+    "demands",
+    "docs_url",
+    "example_models",
+    "families",
+    "fingerprints",
+    "formats_by_model",
+    "free_models",
+    "key_prefixes",
+    "login",
+    "models",
+    "prefixed_models",
+    "prices",
+    "slugs",
+    "timeout_env",
+    "whole",
+)
 
 
 def spec_of(file: ProviderFile, source: str, environ: Mapping[str, str], base_url: str = "") -> ProviderSpec:
@@ -187,7 +191,7 @@ def spec_of(file: ProviderFile, source: str, environ: Mapping[str, str], base_ur
     """
     assert file.shape is not None
     shape = SHAPE_DEFAULTS[file.shape]
-    places = _places(file, environ, base_url)
+    places = places_of(file, environ, base_url)
     variables = file.key_variables
     auth = file.auth or (shape.auth if variables else "none")
     keyless = auth in KEYLESS
@@ -200,40 +204,22 @@ def spec_of(file: ProviderFile, source: str, environ: Mapping[str, str], base_ur
         default_base_url=places.base,
         urls=places.urls,
         auth=auth,
-        auths=file.auths,
-        formats_by_model=file.formats_by_model,
-        aliases=file.aliases,
-        families=file.families,
         api_key_env_vars=variables,
-        key_prefixes=file.key_prefixes,
         base_url_env_var=file.base_url_env,
-        timeout_env=file.timeout_env,
         timeout_s=_seconds(environ.get(file.timeout_env or "", "")),
-        docs_url=file.docs_url,
         requires_api_key=not keyless if file.requires_key is None else file.requires_key,
         connection_type=file.connection_type or ("local" if local and keyless else "byok"),
-        category=file.category,
-        example_models=file.example_models,
-        default_model=file.default_model,
-        models=file.models,
-        free_models=file.free_models,
-        slugs=file.slugs,
-        prefixed_models=file.prefixed_models,
         hosts=_hosts(file, places),
         headers=_headers(file, places),
         headers_when={occasion: _encoded(headers) for occasion, headers in file.headers_when.items()},
-        login=file.login,
         library_id=file.prices_of or file.name,
-        prices=file.prices,
         discovery=shape.discovery if file.discovery is None else file.discovery,
-        fingerprints=file.fingerprints,
         capabilities=ProviderCapabilities(file.native_tool_calling, file.vision),
         streams=file.streaming,
-        whole=file.whole,
-        demands=file.demands,
         lacking=places.lacking,
         problem=places.problem,
         source=source,
+        **{name: getattr(file, name) for name in AS_WRITTEN},
     )
 
 
@@ -246,7 +232,7 @@ def _seconds(said: str) -> float | None:
     return seconds if 0 < seconds < inf else None
 
 
-def _headers(file: ProviderFile, places: _Places) -> Headers:
+def _headers(file: ProviderFile, places: Places) -> Headers:
     """Its own, and what a format wants that it speaks."""
     usual: dict[str, str] = {}
     for shape in SHAPE_DEFAULTS.values():
@@ -259,52 +245,8 @@ def _encoded(headers: Mapping[str, str]) -> Headers:
     return tuple((name.encode(), value.encode()) for name, value in headers.items())
 
 
-def _hosts(file: ProviderFile, places: _Places) -> frozenset[str]:
+def _hosts(file: ProviderFile, places: Places) -> frozenset[str]:
     if file.hosts is not None:
         return frozenset(file.hosts)
     nobodys = not places.usual_host or is_local(places.usual_host)
     return frozenset(() if nobodys else (places.usual_host,))
-
-
-def _places(file: ProviderFile, environ: Mapping[str, str], base_url: str) -> _Places:
-    """A variable that does not fit is told when the provider is asked for: who does not use it need not mend it."""
-    shape = SHAPE_DEFAULTS[file.shape or "openai"]
-    paths = file.paths or {shape.format: shape.path}
-    override = base_url.rstrip("/") or _override(file, environ)
-    try:
-        usual, lacking = _filled_endpoint(file, environ)
-        filled = {wire_format: fill(path, environ) for wire_format, path in paths.items()}
-    except ConfigError as error:
-        return _Places(
-            file.endpoint, {form: join(file.endpoint, path) for form, path in paths.items()}, "", (), str(error)
-        )
-    base = override or usual
-    needed = (() if override else lacking, *(names for _, names in filled.values()))
-    return _Places(
-        base=base,
-        urls={wire_format: join(base, path) for wire_format, (path, _) in filled.items()},
-        usual_host="" if lacking else endpoint_of(usual).host,
-        lacking=tuple(dict.fromkeys(name for names in needed for name in names)),
-    )
-
-
-def _filled_endpoint(file: ProviderFile, environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
-    if not is_template(file.endpoint):
-        return file.endpoint.rstrip("/"), ()
-    filled, lacking = fill(file.endpoint, environ)
-    if lacking:
-        return filled, lacking
-    parts = urlsplit(filled)
-    called = parts._replace(netloc=file.host_names.get(parts.netloc, parts.netloc)).geturl()
-    check_url(called, insecure=file.insecure)
-    return called.rstrip("/"), ()
-
-
-def _override(file: ProviderFile, environ: Mapping[str, str]) -> str:
-    override = with_scheme(environ.get(file.base_url_env or "", "").strip(), file.endpoint)
-    if override:
-        try:
-            check_url(override, insecure=file.insecure)
-        except ConfigError as error:
-            raise ConfigError(error.message, key=file.base_url_env) from None
-    return override.rstrip("/")

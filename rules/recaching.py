@@ -17,27 +17,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from typing import NamedTuple
 
-from ringlet_mitm.rules.pricing import PriceCard
+from ringlet_mitm.rules.pricing import PriceCard, RateTable
+from ringlet_mitm.rules.prompt_caches import LEAST_CACHED, SECOND_US, lives_us, marks
 from ringlet_mitm.rules.recorded import Recorded
 from ringlet_mitm.rules.targets import Place
 
 # The price of a model at a provider on a day (UTC); None where nobody knows it.
 Cards = Callable[[str, str, date | None], PriceCard | None]
 
-SECOND_US = 1_000_000
 DAY_US = 86_400 * SECOND_US
-NOTHING = Decimal(0)
 EPOCH = date(1970, 1, 1).toordinal()
-# Anthropic's caches live 5 minutes, or an hour where that is asked and paid for; OpenAI's 5 to 10 minutes without a
-# request (both accessed 2026-11-21).
-LIVES_US = 300 * SECOND_US
-LIVES_LONG_US = 3600 * SECOND_US
-# Shorter prompts neither caches; some models of Anthropic's none below 2,048 or 4,096 (accessed 2026-11-21).
-LEAST_CACHED = 1024
-
 
 Thread = tuple[str, str, int]
 # Tokens of one request, in the order of pricing.TOKEN_KINDS.
@@ -69,11 +60,18 @@ class Caches:
             return None
         return found if recorded.started_us - found.ended_us <= found.lives_us else None
 
-    def feed(self, recorded: Recorded, thread: Thread | None, place: Place, tokens: int) -> None:
-        """A request that was answered there; `tokens` are its input as the model there counts."""
-        if thread is not None and recorded.source != "none":
-            lives_us = LIVES_LONG_US if recorded.cache_write_1h_tokens else LIVES_US
-            self._last[thread, place] = Warm(recorded.id, recorded.ended_us, recorded.messages, tokens, lives_us)
+    def feed(self, thread: Thread | None, place: Place, left: Warm | None) -> None:
+        """A request was answered there, and has left that."""
+        if thread is not None and left is not None:
+            self._last[thread, place] = left
+
+
+def left_by(recorded: Recorded, tokens: int) -> Warm | None:
+    """What a request leaves in a cache; `tokens` are its input as the model there counts. None where none are known."""
+    if recorded.source == "none":
+        return None
+    lives = lives_us(recorded.cache_write_1h_tokens)
+    return Warm(recorded.id, recorded.ended_us, recorded.messages, tokens, lives)
 
 
 def thread_of(recorded: Recorded) -> Thread | None:
@@ -83,18 +81,18 @@ def thread_of(recorded: Recorded) -> Thread | None:
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """A model's prices at a place on a day; `marks` where it caches only what the agent marks: writing costs more."""
+    """A model's prices at a place on a day, None where nobody knows them.
 
-    card: PriceCard | None
+    `marks` says that it caches only what the agent marks: writing costs more.
+    """
+
+    rates: RateTable | None
     marks: bool = False
 
     @classmethod
     def of(cls, card: PriceCard | None) -> Tariff:
         """With what follows from the prices."""
-        if card is None:
-            return cls(None)
-        rates = card.rates
-        return cls(card, (rates.cache_write_5m_tokens or NOTHING) > (rates.input_tokens or NOTHING))
+        return cls(None) if card is None else cls(RateTable(card), marks(card))
 
 
 def day_of(number: int) -> date:

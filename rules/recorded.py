@@ -89,14 +89,7 @@ class Recorded(NamedTuple):
     @property
     def total_input(self) -> int:
         """All tokens that went in, cached or not."""
-        return (
-            self.input_tokens
-            + self.image_input_tokens
-            + self.audio_input_tokens
-            + self.cache_read_tokens
-            + self.cache_write_5m_tokens
-            + self.cache_write_1h_tokens
-        )
+        return sum(cast(tuple[int, ...], self[_FIRST_COUNT:_FIRST_OUTPUT]))
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -127,4 +120,5 @@ class Recorded(NamedTuple):
 
 
 _FIRST_COUNT = Recorded._fields.index(TOKEN_KINDS[0])
+_FIRST_OUTPUT = Recorded._fields.index("output_tokens")
 _BEHIND_COUNTS = _FIRST_COUNT + len(TOKEN_KINDS)

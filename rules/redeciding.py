@@ -54,6 +54,9 @@ class Doubt(StrEnum):
     FAILED = "failed then without using a token: whatever else it might have cost is not known"
     LIMITED = "a limit had sent them elsewhere, and is taken to do so again"
 
+    # That of Enum is written in Python, and every sum of a comparison is looked up by its doubts.
+    __hash__ = str.__hash__
+
 
 class Redecided(NamedTuple):
     """What the rules say; no decision where that hangs on something that was not recorded."""

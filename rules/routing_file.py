@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, PlainValidator, TypeAdapter, ValidationError
-from pydantic_core import PydanticCustomError
 
 from ringlet_mitm.rules.complaints import as_written, complaint
 from ringlet_mitm.rules.conditions import Text
@@ -26,6 +25,9 @@ from ringlet_mitm.rules.shadowing import USUAL, Shadowing
 from ringlet_mitm.rules.splits import SPLIT, Arm, split_of
 
 DEFAULT = "default"
+NO_ROUTE = (
+    'is missing: a provider, or "passthrough" for the host that the agent asked for; `split` in its place names several'
+)
 
 To = Annotated[Route, PlainValidator(route_of)]
 Split = Annotated[tuple[Arm, ...], PlainValidator(split_of)]
@@ -48,8 +50,8 @@ _KEYS = ConfigDict(extra="forbid", alias_generator=_kebab, populate_by_name=True
 class RouteKeys(PolicyKeys):
     """What rules and the default have in common: where to, what after it, and how patiently.
 
-    There is a `to` or a `split`, never both. `fallback` is None where nothing is said of it, and empty where nothing
-    shall be tried. `shadow` is where copies go.
+    `read_routing` sees to it that there is a `to` or a `split`, and not both. `fallback` is None where nothing is said
+    of it, and empty where nothing shall be tried. `shadow` is where copies go.
     """
 
     to: To | None = None
@@ -57,11 +59,6 @@ class RouteKeys(PolicyKeys):
     model: Text | None = None
     fallback: tuple[To, ...] | None = None
     shadow: To | None = None
-
-    def __post_init__(self) -> None:
-        """Raises what pydantic makes an error of the file where nothing says where requests go."""
-        if self.to is None and self.split is None:
-            raise PydanticCustomError("no_route", "is missing")
 
     @property
     def goal(self) -> str:
@@ -115,6 +112,7 @@ _ADAPTER: TypeAdapter[RoutingFile] = TypeAdapter(RoutingFile)
 def read_routing(document: Document, providers: ProviderNames) -> RoutingFile:
     """The keys of a file; raises ConfigError for the first problem by line, its `others` are the rest."""
     limits, problems = read_limits(document, providers, _rule_names(document))
+    problems += _without_route(document)
     rest = {key: value for key, value in document.data.items() if key != LIMITS}
     try:
         said = _ADAPTER.validate_python(rest, context=providers)
@@ -132,6 +130,19 @@ def _rule_names(document: Document) -> set[str]:
     rules = document.data.get("rule")
     named = (rule.get("name") for rule in rules if isinstance(rule, dict)) if isinstance(rules, list) else ()
     return {DEFAULT, *(name for name in named if isinstance(name, str))}
+
+
+def _without_route(document: Document) -> Iterator[ConfigError]:
+    """Rules in which nothing says where requests go, the default as well.
+
+    Not left to pydantic: it looks at a rule as a whole only where each key is right, and `too` is not.
+    """
+    rules = document.data.get("rule")
+    places: list[tuple[KeyPath, object]] = [((DEFAULT,), document.data.get(DEFAULT))]
+    places += [(("rule", index), rule) for index, rule in enumerate(rules if isinstance(rules, list) else ())]
+    for path, keys in places:
+        if isinstance(keys, dict) and not keys.keys() & {"to", SPLIT}:
+            yield document.error((*path, "to"), NO_ROUTE)
 
 
 def _contradictions(said: RoutingFile, document: Document) -> Iterator[ConfigError]:

@@ -25,6 +25,13 @@ def say(*words):
 folder = Path(sys.argv[1])
 database, spool_dir = folder / "data" / "usage.duckdb", folder / "spool"
 """
+# Has the ledger until it may go on.
+HOLD = """
+with writing(database):
+    say("locked")
+    sys.stdin.readline()
+say("free")
+"""
 
 
 class Child:

@@ -14,11 +14,13 @@ import threading
 import time
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from shutil import copytree, rmtree
 from tempfile import mkdtemp
+from types import MappingProxyType
 from typing import Any
 
 from ringlet_mitm.addons.price_cache import catalogue
@@ -43,14 +45,25 @@ PATIENCE_S = 60
 
 
 class Forked:
-    """As much of `subprocess.Popen` as the tests need, `stderr` only where it is told apart."""
+    """As much of `subprocess.Popen` as the tests need, `stderr` only where it is told apart.
 
-    def __init__(self, words: list[str], environ: Mapping[str, str], *, apart: bool = False) -> None:
+    `constants` are such of our modules that have other values there, by their full names: what it waits for, mostly.
+    """
+
+    def __init__(
+        self,
+        words: list[str],
+        environ: Mapping[str, str],
+        *,
+        apart: bool = False,
+        constants: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self.args = words
         reading, writing = os.pipe()
         errors_reading, errors_writing = os.pipe() if apart else (None, writing)
         ends = (DupFd(writing), DupFd(errors_writing))
-        self._process = SERVER.Process(target=_become, args=(words, dict(environ), str(Path.cwd()), *ends))
+        told = (words, dict(environ), str(Path.cwd()), dict(constants))
+        self._process = SERVER.Process(target=_become, args=(*told, *ends))
         self._process.start()
         os.close(writing)
         self.stdout = os.fdopen(reading, encoding="utf-8")
@@ -97,7 +110,10 @@ class Forked:
 class ForkedProxy(RunningProxy):
     """A proxy, and its commands, of the server's making; it finds the price library read already."""
 
-    def __init__(self, home: Path, *rest: Any, **options: Any) -> None:
+    def __init__(
+        self, home: Path, *rest: Any, constants: Mapping[str, float] = MappingProxyType({}), **options: Any
+    ) -> None:
+        self._constants = constants
         place = home_of({"RINGLET_HOME": str(home)})
         place.price_cache.parent.mkdir(parents=True, exist_ok=True)
         if not place.price_cache.exists():
@@ -105,7 +121,7 @@ class ForkedProxy(RunningProxy):
         super().__init__(home, *rest, **options)
 
     def _launched(self, words: list[str]) -> Any:
-        return Forked(words, self.environ)
+        return Forked(words, self.environ, constants=self._constants)
 
     def run(self, *words: str) -> str:
         """Another command of ours in the same home; raises CalledProcessError where it fails."""
@@ -128,7 +144,9 @@ def _prices() -> Path:
     return home.price_cache
 
 
-def _become(words: list[str], environ: dict[str, str], folder: str, out: Any, errors: Any) -> None:
+def _become(
+    words: list[str], environ: dict[str, str], folder: str, constants: dict[str, float], out: Any, errors: Any
+) -> None:
     os.dup2(out.detach(), 1)
     os.dup2(errors.detach(), 2)
     sys.stdout.reconfigure(line_buffering=True)
@@ -136,5 +154,9 @@ def _become(words: list[str], environ: dict[str, str], folder: str, out: Any, er
     os.environ.update(environ)
     time.tzset()
     os.chdir(folder)
+    for name, value in constants.items():
+        module, _, constant = name.rpartition(".")
+        assert hasattr(import_module(module), constant), name
+        setattr(import_module(module), constant, value)
     sys.argv[1:] = words
     main()

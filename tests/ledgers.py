@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 
 from ringlet_mitm.addons.usage import rows
-from ringlet_mitm.addons.usage.ledger import TABLES, insert
-from ringlet_mitm.addons.usage.rows import RequestRow, columns
+from ringlet_mitm.addons.usage.ledger import insert
+from ringlet_mitm.addons.usage.rows import KINDS, RequestRow, columns
 
 VIEWS = Path(rows.__file__).parent / "views"
 _ids = count()
@@ -77,7 +77,7 @@ def connected(requests: Iterable[RequestRow] = (), zone: str = "UTC") -> duckdb.
     """A connection with these rows."""
     connection = duckdb.connect()
     connection.execute(f"SET TimeZone = '{zone}'")
-    for table, kind in TABLES.items():
+    for table, kind in KINDS.items():
         names = ", ".join(f'"{name}" {sql}' for name, sql in columns(kind).items())
         connection.execute(f"CREATE TABLE {table} ({names})")
     insert(connection, [(row, ()) for row in requests])

@@ -280,3 +280,12 @@ BODIES: dict[WireFormat, Callable[[], st.SearchStrategy[Body]]] = {
 def any_bodies() -> st.SearchStrategy[tuple[WireFormat, Body]]:
     """A format and a body of it."""
     return st.one_of(*(st.tuples(st.just(one), make()) for one, make in BODIES.items()))
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Each place in a JSON value, however deep: what it is in, and its key or number there."""
+    if isinstance(value, dict):
+        return [place for key in value for place in ((value, key), *places(value[key]))]
+    if isinstance(value, list):
+        return [place for at in range(len(value)) for place in ((value, at), *places(value[at]))]
+    return []

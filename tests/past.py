@@ -9,7 +9,7 @@ from typing import Any
 from ledgers import NOON
 
 from ringlet_mitm.rules.backtest import Ground
-from ringlet_mitm.rules.pricing import TOKEN_KINDS, PriceCard, Rates, amounts
+from ringlet_mitm.rules.pricing import TOKEN_KINDS, PriceCard, Rates, RateTable
 from ringlet_mitm.rules.providers import registry
 from ringlet_mitm.rules.recorded import Recorded
 from ringlet_mitm.rules.rulebook import RuleBook, load_rulebook
@@ -68,7 +68,7 @@ def recorded(place: Place = BIG, **given: Any) -> Recorded:
     known = CARDS.get(Place(made.provider, made.model))
     if "cost" in given or known is None:
         return made._replace(cost=given.get("cost"))
-    return made._replace(cost=amounts(made.counts, known)[0])
+    return made._replace(cost=RateTable(known).amounts(made.counts)[0])
 
 
 def turn(number: int, text: int = 0, read: int = 0, write: int = 0, out: int = 100, **given: Any) -> Recorded:

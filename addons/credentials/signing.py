@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from ringlet_mitm.addons.credentials.aws import AwsSigner
@@ -76,8 +77,8 @@ class Signer:
         self._finding: Flights[Secret | None] = Flights()
         self._renewing: Flights[Login] = Flights()
         self._special: dict[str, Callable[[Outbound, Target, Secret | None], Awaitable[Signed]]] = {
-            "aws": self._by_aws,
-            "google-adc": self._by_google,
+            "aws": partial(self._by_bearer_or, self._aws),
+            "google-adc": partial(self._by_bearer_or, self._google),
             **dict.fromkeys(LOGIN_HEADERS, self._by_login),
         }
 
@@ -134,21 +135,17 @@ class Signer:
             return True
         return (spec.requires_api_key or bool(spec.free_models)) and not spec.is_free(target.model)
 
-    async def _by_aws(self, outbound: Outbound, target: Target, secret: Secret | None) -> Signed:
-        """A key of Bedrock's own is a bearer; without one, AWS keys sign."""
+    async def _by_bearer_or(
+        self, cloud: AwsSigner | GoogleSigner, outbound: Outbound, target: Target, secret: Secret | None
+    ) -> Signed:
+        """A key of Bedrock's own, or an access token that the person gives, is a bearer; without one, the cloud signs
+        with what it finds.
+        """
         if secret is None and target.key_ref is not None and target.key_ref.file:
             secret = self._vault.get(target.key_ref, target.provider)
         if secret is not None:
             return sign(outbound, "bearer", secret), secret.label
-        return await self._aws.signed(outbound)
-
-    async def _by_google(self, outbound: Outbound, target: Target, secret: Secret | None) -> Signed:
-        """An access token where the person gives one; else Google's own way to one."""
-        if secret is None and target.key_ref is not None and target.key_ref.file:
-            secret = self._vault.get(target.key_ref, target.provider)
-        if secret is not None:
-            return sign(outbound, "bearer", secret), secret.label
-        return await self._google.signed(outbound)
+        return await cloud.signed(outbound)
 
     async def _by_login(self, outbound: Outbound, target: Target, secret: Secret | None) -> Signed:
         ref, store = target.key_ref, self._vault.store

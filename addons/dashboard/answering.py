@@ -45,17 +45,25 @@ class Answers:
         self._now = now
         self._kept: dict[str, tuple[float, Said]] = {}
         self._turn = threading.Lock()
+        self._ended = False
 
     def said(self, question: str) -> Said:
         """What there is to say to `usage?…` or another of DOCUMENTS, with the query of an address, or to `live`."""
         if question.partition("?")[0] == LIVE:
             return Said(200, queries.now_running(self._snapshots, self._now()))
         with self._turn:
+            if self._ended:
+                return problem(503, "the dashboard has ended")
             until, said = self._kept.get(question, (0.0, None))
             if said is None or self._clock() >= until:
                 said = self._found(question)
                 self._keep(question, said)
             return said
+
+    def end(self, patience_s: float) -> bool:
+        """Look nothing up any more, and wait for what is being looked up; whether that was done in time."""
+        self._ended = True
+        return self._turn.acquire(timeout=patience_s)
 
     def _found(self, question: str) -> Said:
         name, _, query = question.partition("?")

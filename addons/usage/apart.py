@@ -65,7 +65,7 @@ class WriterApart(Turns):
 
     def _process(self, seconds: float) -> Told:
         places = [*words_of(self._shared), str(self._spool.folder), str(self._database)]
-        words = [sys.executable, "-m", MODULE, *places, str(seconds), *self._stuck]
+        words = [sys.executable, "-m", MODULE, *places, str(seconds), str(self._in_line_s()), *self._stuck]
         # A session of its own: Ctrl-C is for the proxy, which then has the last rows stored.
         done = subprocess.run(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=LIMIT_S, start_new_session=True

@@ -20,20 +20,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ringlet_mitm.addons.usage import stores
 from ringlet_mitm.addons.usage.ledger import Connection, LedgerBusy, beside, explained, reading, stored, writing
-from ringlet_mitm.addons.usage.opening import at_the_door
+from ringlet_mitm.addons.usage.opening import at_the_door, only_one
+from ringlet_mitm.addons.usage.shared_tables import Stored
 from ringlet_mitm.addons.usage.spool import all_files
 from ringlet_mitm.rules.errors import LedgerError
-
-if sys.platform != "win32":
-    import fcntl
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 
 TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """In bytes; `free_bytes` of the file are of what was deleted. `daily` counts rows of sums."""
+    """In bytes; `free_bytes` of the file are of what was deleted. `daily` counts rows of sums.
+
+    Rows are counted wherever they are. `store_bytes` are in the store that machines share, and `store_waiting_bytes` of
+    them are of what was merged or pruned; `store_files` are those that are read.
+    """
 
     file_bytes: int = 0
     log_bytes: int = 0
@@ -44,17 +48,21 @@ class Size:
     attempts: int = 0
     daily: int = 0
     first_us: int | None = None
+    store_bytes: int = 0
+    store_waiting_bytes: int = 0
+    store_files: int = 0
 
     @property
     def total_bytes(self) -> int:
-        """On the disk."""
+        """On this machine's disk."""
         return self.file_bytes + self.log_bytes + self.spool_bytes
 
 
-def size(database: Path, spool_dir: Path) -> Size:
+def size(database: Path, spool_dir: Path, shared: LedgerTarget | None = None) -> Size:
     """How large it is now; zeros where there is none yet."""
     waiting = [found for found in map(_bytes, all_files(spool_dir)) if found]
-    with reading(database, spool_dir) as connection:
+    beyond = stores.stored(shared) if shared is not None else Stored()
+    with reading(database, spool_dir, shared=shared, views=()) as connection:
         ((requests, first_us),) = connection.execute("SELECT count(*), min(started_us) FROM requests").fetchall()
         ((attempts,),) = connection.execute("SELECT count(*) FROM attempts").fetchall()
         ((daily, first_day_us),) = connection.execute("SELECT count(*), min(started_us) FROM daily").fetchall()
@@ -68,6 +76,9 @@ def size(database: Path, spool_dir: Path) -> Size:
         attempts=attempts,
         daily=daily,
         first_us=min((us for us in (first_us, first_day_us) if us is not None), default=None),
+        store_bytes=beyond.file_bytes,
+        store_waiting_bytes=beyond.waiting_bytes,
+        store_files=beyond.files,
     )
 
 
@@ -130,23 +141,11 @@ def _quiet(database: Path) -> Iterator[Connection]:
 
 @contextmanager
 def _alone(database: Path) -> Iterator[None]:
-    """One at a time. Who comes while the lock's file goes away has another one, and is told to come back."""
-    lock = database.with_name(f".{database.name}.alone")
-    fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            mine = os.fstat(fd).st_ino == lock.stat().st_ino
-        except OSError:
-            mine = False
-        if not mine:
+    """One at a time."""
+    with only_one(database.with_name(f".{database.name}.alone")) as alone:
+        if not alone:
             raise LedgerBusy(f"the ledger {database} is being compacted by another program")
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
-    finally:
-        os.close(fd)
+        yield
 
 
 def _synced(path: Path) -> None:

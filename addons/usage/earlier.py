@@ -1,4 +1,4 @@
-"""What a profile came to today, and its last sessions, as the ledger says; asked of a process like `spending.py`.
+"""What a profile came to today, and its last sessions, as the ledger says; `earlier_sums.py` adds them up.
 
 It is what a snapshot adds to what its own proxy counts: processes that were before it, and those beside it.
 """
@@ -6,20 +6,14 @@ It is what a snapshot adds to what its own proxy counts: processes that were bef
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 
-from ringlet_mitm.addons.usage.rows import own_ending
+from ringlet_mitm.addons.usage.asked_apart import LedgerApart, command_of
 from ringlet_mitm.addons.usage.snapshot import Session, Sums
-from ringlet_mitm.addons.usage.spending import LIMIT_S, output
 from ringlet_mitm.addons.usage.spool import all_files
-from ringlet_mitm.rules.errors import LedgerError
-from ringlet_mitm.rules.ledger_target import LedgerTarget, words_of
 
-COMMAND = (sys.executable, "-P", "-m", "ringlet_mitm.addons.usage.earlier_sums")
+COMMAND = command_of("ringlet_mitm.addons.usage.earlier_sums")
 
 
 class Earlier(msgspec.Struct, frozen=True):
@@ -30,28 +24,14 @@ class Earlier(msgspec.Struct, frozen=True):
     failure: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierApart:
-    """Asks for one profile, in `shared` as well where this machine has a store with others."""
+class EarlierApart(LedgerApart):
+    """What one profile came to; on other machines as well, where they share a store."""
 
-    database: Path
-    spool_dir: Path
-    profile: str
-    shared: LedgerTarget | None = None
+    __slots__ = ()
 
     async def read(self, day_us: int, month_us: int) -> Earlier:
         """What all processes but this one came to; raises LedgerError. Cancelled, it ends the process as well."""
-        places = *words_of(self.shared), str(self.database), str(self.spool_dir)
-        words = self.profile, own_ending(), str(day_us), str(month_us)
-        try:
-            found = msgspec.json.decode(await output(COMMAND, *places, *words), type=Earlier)
-        except TimeoutError:
-            raise LedgerError(f"the ledger {self.database} was not read within {LIMIT_S:.0f} s") from None
-        except (OSError, msgspec.MsgspecError) as error:
-            raise LedgerError(f"the ledger {self.database} cannot be read: {error}") from error
-        if found.failure:
-            raise LedgerError(found.failure)
-        return found
+        return await self.asked(COMMAND, Earlier, day_us, month_us)
 
     async def read_if_any(self, day_us: int, month_us: int) -> Earlier:
         """The same, without a process where there is nothing to be read but what this one has written."""

@@ -6,19 +6,17 @@ TARGET is a store that machines share, as `ledger_target.words_of` has it.
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import msgspec
-
+from ringlet_mitm.addons.usage.asked_apart import LedgerApart, tell
 from ringlet_mitm.addons.usage.earlier import Earlier
-from ringlet_mitm.addons.usage.ledger import Connection, reading
+from ringlet_mitm.addons.usage.ledger import reading
+from ringlet_mitm.addons.usage.reports import fetched
 from ringlet_mitm.addons.usage.snapshot import MOST_SESSIONS, Session, Sums
 from ringlet_mitm.rules.errors import LedgerError
-from ringlet_mitm.rules.ledger_target import LedgerTarget, taken_from
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 
 _SUMS = """
     coalesce(sum(requests), 0), coalesce(sum(failed), 0), coalesce(sum(input), 0), coalesce(sum(output), 0),
@@ -50,8 +48,8 @@ def earlier(
     same = {"profile": profile, "ending": ending}
     try:
         with reading(database, spool_dir, shared=shared) as connection:
-            (today,) = _rows(connection, TODAY, {**same, "since": day_us})
-            sessions = _rows(connection, SESSIONS, {**same, "since": month_us})
+            (today,) = fetched(connection, TODAY, {**same, "since": day_us})
+            sessions = fetched(connection, SESSIONS, {**same, "since": month_us})
     except LedgerError as error:
         return Earlier(failure=str(error))
     return Earlier(Sums(*today), [_session(*row) for row in sessions])
@@ -72,21 +70,10 @@ def _session(
     )
 
 
-def _rows(connection: Connection, sql: str, values: dict[str, object]) -> list[tuple[Any, ...]]:
-    try:
-        return connection.execute(sql, values).fetchall()
-    except duckdb.Error as error:
-        raise LedgerError(f"the ledger cannot be read: {str(error).splitlines()[0]}") from error
-
-
-def main() -> None:
-    """Print what was found as JSON; no hurry, streams go first."""
-    if hasattr(os, "nice"):
-        os.nice(19)
-    shared, (database, spool_dir, profile, ending, day_us, month_us) = taken_from(sys.argv[1:])
-    found = earlier(Path(database), Path(spool_dir), profile, ending, int(day_us), int(month_us), shared)
-    sys.stdout.buffer.write(msgspec.json.encode(found))
+def _found(asked: LedgerApart, ending: str, times_us: Sequence[int]) -> Earlier:
+    day_us, month_us = times_us
+    return earlier(asked.database, asked.spool_dir, asked.profile, ending, day_us, month_us, asked.shared)
 
 
 if __name__ == "__main__":
-    main()
+    tell(_found)

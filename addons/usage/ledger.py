@@ -26,21 +26,19 @@ from typing import Any
 import duckdb
 import msgspec
 
-from ringlet_mitm.addons.usage.opening import at_the_door
+from ringlet_mitm.addons.usage.opening import at_the_door, first_in_line
 from ringlet_mitm.addons.usage.pruned import pruned
 from ringlet_mitm.addons.usage.rows import (
+    KINDS,
     SCHEMA_VERSION,
-    AnyRow,
     AttemptRow,
-    DailyRow,
-    PrunedRow,
-    PrunedSessionRow,
     RequestRow,
     columns,
 )
 from ringlet_mitm.addons.usage.shared_tables import NAME as SHARED_NAME
 from ringlet_mitm.addons.usage.spool import all_files, contents
 from ringlet_mitm.addons.usage.stores import sources
+from ringlet_mitm.addons.usage.transactions import transaction as transaction
 from ringlet_mitm.addons.usage.uniting import united
 from ringlet_mitm.addons.usage.view_choice import chosen
 from ringlet_mitm.rules.errors import LedgerError
@@ -49,13 +47,6 @@ from ringlet_mitm.rules.ledger_target import LedgerTarget
 Connection = duckdb.DuckDBPyConnection
 Exchanged = tuple[RequestRow, tuple[AttemptRow, ...]]
 
-TABLES: Mapping[str, type[AnyRow]] = {
-    "requests": RequestRow,
-    "attempts": AttemptRow,
-    "daily": DailyRow,
-    "pruned": PrunedRow,
-    "pruned_sessions": PrunedSessionRow,
-}
 _HERE = Path(__file__).parent
 CHUNK_ROWS = 1000
 POLL_S = 0.05
@@ -81,17 +72,17 @@ class LedgerBusy(LedgerError):
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Connection]:
+def writing(path: Path, *, wait_s: float = 0.0) -> Iterator[Connection]:
     """The database, made and migrated where need be, for as short a time as possible: everybody else waits.
 
-    Raises LedgerBusy where another process has it, LedgerError where it cannot be opened or written, or is of a newer
-    version of this program.
+    For `wait_s` it waits for those who have it, and whoever comes to read meanwhile waits for it. Raises LedgerBusy
+    where that is not enough, LedgerError where it cannot be opened or written, or is of a newer version of this
+    program.
     """
     try:
         if not path.exists():
             _make(path)
-        with at_the_door(path):
-            connection = duckdb.connect(str(path), config=_FILE_SETTINGS)
+        connection = _opened_in_turn(path, wait_s)
     except (duckdb.Error, OSError) as error:
         raise explained(error, path) from error
     try:
@@ -103,20 +94,6 @@ def writing(path: Path) -> Iterator[Connection]:
     finally:
         with at_the_door(path):
             connection.close()
-
-
-@contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
-    """All of it or nothing."""
-    connection.execute("BEGIN")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # A failed COMMIT has rolled back already.
-        with suppress(duckdb.Error):
-            connection.execute("ROLLBACK")
-        raise
 
 
 def insert(connection: Connection, exchanges: Iterable[Exchanged]) -> list[RequestRow]:
@@ -179,7 +156,7 @@ def _present(
     connection: Connection, path: Path, spooled: list[Exchanged], wait_s: float, shared: LedgerTarget | None
 ) -> None:
     connection.execute("ATTACH ':memory:' AS spool")
-    for table, kind in TABLES.items():
+    for table, kind in KINDS.items():
         definition = ", ".join(f'"{name}" {sql}' for name, sql in columns(kind).items())
         connection.execute(f"CREATE TABLE spool.{table} ({definition})")
     there = _attach(connection, path, wait_s) if path.exists() else {}
@@ -189,8 +166,10 @@ def _present(
     beyond = sources(connection, shared) if shared is not None else {}
     if beyond:
         known |= _known(connection, [request.id for request, _ in spooled], f"{SHARED_NAME}.")
+    if "pruned" in beyond:
+        known |= pruned(connection, (request for request, _ in spooled), f"{SHARED_NAME}.")
     fill(connection, [exchange for exchange in spooled if exchange[0].id not in known], "spool.")
-    for table, kind in TABLES.items():
+    for table, kind in KINDS.items():
         connection.execute(f"CREATE VIEW {table} AS {united(table, kind, there.get(table), beyond.get(table))}")
 
 
@@ -311,6 +290,22 @@ def _install_views(connection: Connection) -> None:
 def _texts(folder: str) -> dict[str, str]:
     """The SQL files of a folder beside this file, in the order of their names."""
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted((_HERE / folder).glob("*.sql"))}
+
+
+def _opened_in_turn(path: Path, wait_s: float) -> Connection:
+    """Where others have it, after them and before everybody who comes to read."""
+    try:
+        return _opened_to_write(path)
+    except duckdb.Error as error:
+        if not wait_s or not isinstance(explained(error, path), LedgerBusy):
+            raise
+    with first_in_line(path):
+        return _waited(lambda: _opened_to_write(path), path, wait_s)
+
+
+def _opened_to_write(path: Path) -> Connection:
+    with at_the_door(path):
+        return duckdb.connect(str(path), config=_FILE_SETTINGS)
 
 
 def _opened_to_read(path: Path) -> Connection:

@@ -7,7 +7,7 @@ that has its columns. Tables hold raw numbers: `cli/tables.py` makes text of the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -152,10 +152,12 @@ def in_zone(connection: duckdb.DuckDBPyConnection, ask: Ask) -> None:
         raise UsageError(f"--tz: {_one_line(error)}") from None
 
 
-def fetched(connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+def fetched(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[Row]:
     """All rows of a query of ours; raises LedgerError."""
     try:
-        return connection.execute(sql, list(values)).fetchall()
+        return connection.execute(sql, values).fetchall()
     except duckdb.Error as error:
         raise LedgerError(f"the ledger cannot be read: {_one_line(error)}") from None
 

@@ -3,6 +3,9 @@
 It is one transaction, under the lock that anybody takes who writes: a proxy's rows wait in its spool meanwhile, and who
 is killed in the middle has done nothing. What is summed up is what the view `spend` counts, so that reports over old
 times come to the same as before, to the last digit; sessions, and times below a day, are gone.
+
+A store that machines share has no such lock: there it is done or not as well, and of two that prune at the same time
+one is told that it came too late.
 """
 
 from __future__ import annotations
@@ -11,13 +14,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from ringlet_mitm.addons.usage import stores
 from ringlet_mitm.addons.usage.ledger import Connection, reading, transaction, writing
+from ringlet_mitm.addons.usage.shared_tables import OLD
 from ringlet_mitm.rules.errors import UsageError
+from ringlet_mitm.rules.ledger_target import Kind, LedgerTarget
 from ringlet_mitm.rules.pricing import TOKEN_KINDS
 
 # Limits by the month are counted from the requests themselves, and no month is longer.
 LEAST_DAYS = 32
 SECOND_US = 1_000_000
+DAY_US = 24 * 3600 * SECOND_US
+# No database and no spool: then what `reading` has is in the store alone.
+NOWHERE = Path("/nowhere/at/all")
 
 GROUPS = ("profile", "rule", "provider", "model", "agent", "project", "status", "origin", "arm", "switch")
 COUNTS = ("requests", "failed")
@@ -81,11 +90,39 @@ def prune(database: Path, before_us: int) -> Pruned:
         if not old.requests:
             return Pruned(old, 0)
         ((sums_before,),) = connection.execute("SELECT count(*) FROM daily").fetchall()
-        for statement in (_DAILY, _IDS, _SESSIONS, _ATTEMPTS):
-            connection.execute(statement, {"before": before_us})
+        for table, select in _SUMS.items():
+            connection.execute(f"INSERT INTO {table} BY NAME {select}", {"before": before_us})
+        connection.execute(_ATTEMPTS, {"before": before_us})
         _take_out(connection, before_us)
         ((sums,),) = connection.execute("SELECT count(*) FROM daily").fetchall()
         return Pruned(old, sums - sums_before)
+
+
+def would_prune_shared(target: LedgerTarget, before_us: int) -> Old:
+    """What pruning would take out of a store that machines share."""
+    with reading(NOWHERE, NOWHERE, shared=target, views=()) as connection:
+        return old_in(connection, _whole(target, before_us))
+
+
+def prune_shared(target: LedgerTarget, before_us: int) -> Pruned:
+    """Sum up and take out; raises LedgerError, and nothing is done, where another machine prunes it just now."""
+    before_us = _whole(target, before_us)
+    with reading(NOWHERE, NOWHERE, shared=target, views=("spend",)) as connection:
+        # One state of the store for all of it.
+        with transaction(connection):
+            old = old_in(connection, before_us)
+            for table, select in {**_SUMS, "ids": _OLD_IDS}.items():
+                connection.execute(f"CREATE TEMP TABLE {OLD}{table} AS {select}", {"before": before_us})
+        if not old.requests:
+            return Pruned(old, 0)
+        ((sums,),) = connection.execute(f"SELECT count(*) FROM {OLD}daily").fetchall()
+        stores.prune(connection, target, before_us)
+        return Pruned(old, sums)
+
+
+def _whole(target: LedgerTarget, before_us: int) -> int:
+    """Files of a Parquet store are of days in UTC, and go as they are."""
+    return before_us - before_us % DAY_US if target.kind is Kind.PARQUET else before_us
 
 
 def _take_out(connection: Connection, before_us: int) -> None:
@@ -102,7 +139,6 @@ def _take_out(connection: Connection, before_us: int) -> None:
 
 
 _DAILY = f"""
-    INSERT INTO daily BY NAME
     SELECT
         s.day,
         CAST(epoch_us(CAST(s.day AS TIMESTAMPTZ)) AS BIGINT) AS started_us,
@@ -115,13 +151,17 @@ _DAILY = f"""
     WHERE s.started_us < $before
     GROUP BY ALL
 """
-_IDS = "INSERT INTO pruned SELECT md5_number_lower(id), $before FROM requests WHERE started_us < $before"
+_IDS = """
+    SELECT md5_number_lower(id) AS id_hash, CAST($before AS BIGINT) AS before_us
+    FROM requests WHERE started_us < $before
+"""
 # From then on the proxy's word counts for a session, and no longer that of its agent's log.
 _SESSIONS = """
-    INSERT INTO pruned_sessions
-    SELECT md5_number_lower(session), min(started_us) FROM requests
+    SELECT md5_number_lower(session) AS session_hash, min(started_us) AS first_us FROM requests
     WHERE started_us < $before AND origin = 'proxy' AND session <> ''
         AND md5_number_lower(session) NOT IN (SELECT session_hash FROM pruned_sessions)
     GROUP BY session
 """
+_SUMS = {"daily": _DAILY, "pruned": _IDS, "pruned_sessions": _SESSIONS}
+_OLD_IDS = "SELECT id FROM requests WHERE started_us < $before"
 _ATTEMPTS = "DELETE FROM attempts WHERE request_id IN (SELECT id FROM requests WHERE started_us < $before)"

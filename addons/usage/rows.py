@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal
@@ -92,7 +93,7 @@ class RequestRow:
     )
     cost_switch: Decimal | None = _column(
         "DECIMAL(18,10)",
-        "USD of cost_total that the switch cost: what the cache would have saved; 0 where none, NULL where unknown",
+        "USD of cost_total that reading the cache left behind would have saved; 0 where none, NULL where unknown",
         since=2,
         default=Decimal(0),
     )
@@ -217,6 +218,15 @@ class PrunedSessionRow:
 
 
 AnyRow = RequestRow | AttemptRow | DailyRow | PrunedRow | PrunedSessionRow
+
+# What the rows of each table are.
+KINDS: Mapping[str, type[AnyRow]] = {
+    "requests": RequestRow,
+    "attempts": AttemptRow,
+    "daily": DailyRow,
+    "pruned": PrunedRow,
+    "pruned_sessions": PrunedSessionRow,
+}
 
 
 def columns(row: type[AnyRow]) -> dict[str, str]:

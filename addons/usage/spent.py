@@ -6,18 +6,15 @@ Before these, `--shared TARGET DATA` names a store that machines share, and its 
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import duckdb
-import msgspec
-
-from ringlet_mitm.addons.usage.ledger import Connection, reading
+from ringlet_mitm.addons.usage.asked_apart import LedgerApart, tell
+from ringlet_mitm.addons.usage.ledger import reading
+from ringlet_mitm.addons.usage.reports import fetched
 from ringlet_mitm.addons.usage.spending import Moment, Purse, Since, Spent
 from ringlet_mitm.rules.errors import LedgerError
-from ringlet_mitm.rules.ledger_target import LedgerTarget, taken_from
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 
 # Slices of a tenth of a second are all that limits by the minute tell apart; more would only be longer.
 SLICE_US = 100_000
@@ -54,30 +51,17 @@ def spent(
     try:
         with reading(database, spool_dir, shared=shared) as connection:
             days = {"day": since.day_us, "month": min(since.month_us, since.day_us)}
-            purses = [Purse(*row) for row in _rows(connection, PURSES, {**same, **days})]
-            moments = [Moment(*row) for row in _rows(connection, MOMENTS, {**same, "minute": since.minute_us})]
-            ((shadow_usd,),) = _rows(connection, SHADOWS, {**same, "day": since.day_us})
+            purses = [Purse(*row) for row in fetched(connection, PURSES, {**same, **days})]
+            moments = [Moment(*row) for row in fetched(connection, MOMENTS, {**same, "minute": since.minute_us})]
+            ((shadow_usd,),) = fetched(connection, SHADOWS, {**same, "day": since.day_us})
     except LedgerError as error:
         return Spent(failure=str(error))
     return Spent(purses, moments, shadow_usd)
 
 
-def _rows(connection: Connection, sql: str, values: dict[str, object]) -> list[tuple[Any, ...]]:
-    try:
-        return connection.execute(sql, values).fetchall()
-    except duckdb.Error as error:
-        raise LedgerError(f"the ledger cannot be read: {str(error).splitlines()[0]}") from error
-
-
-def main() -> None:
-    """Print what was found as JSON; no hurry, streams go first."""
-    if hasattr(os, "nice"):
-        os.nice(19)
-    shared, (database, spool_dir, profile, ending, *times) = taken_from(sys.argv[1:])
-    day_us, month_us, minute_us = map(int, times)
-    found = spent(Path(database), Path(spool_dir), profile, ending, Since(day_us, month_us, minute_us), shared)
-    sys.stdout.buffer.write(msgspec.json.encode(found))
+def _found(asked: LedgerApart, ending: str, times_us: Sequence[int]) -> Spent:
+    return spent(asked.database, asked.spool_dir, asked.profile, ending, Since(*times_us), asked.shared)
 
 
 if __name__ == "__main__":
-    main()
+    tell(_found)

@@ -1,140 +1,237 @@
 """A store of Parquet files: `requests/day=2026-11-21/NAME.parquet` and `attempts/…` below a directory or S3 prefix.
 
 The day is the request's in UTC, for its attempts as well. A batch is a file of the spool, and NAME is made of the ids
-in it: put twice, it is the same file. Nobody finds half a file, since S3 shows it when it is whole and a directory when
-it is renamed. `attempts` come first: a request that is found has them.
+in it: put twice, it is the same file. Nobody finds half a file (`parquet_files.py`). `attempts` come first: a request
+that is found has them. No file is ever changed: an imported call that has grown is there twice, and the one with more
+tokens counts.
 
-Compacting makes one file of all of a day that is over, and deletes the others once that is there. Whoever reads in
-between finds rows twice, and counts them once. Two that do it at once harm nobody: a file is deleted only when a larger
-one with all of its rows is there.
+Compacting makes one file of all of a day that is over; pruning makes sums of whole days (`daily/`, `pruned/` and
+`pruned_sessions/`). Either is recorded as a change (`parquet_changes.py`), and the files that it replaces are deleted a
+day later, so that nobody who reads just then finds one missing. A request that was pruned is known by the hash of its
+id, whichever file it comes in.
 
 Any program that reads Parquet may read these files; DuckDB by
-    SELECT … FROM read_parquet('TARGET/requests/*/*.parquet', union_by_name = true)
+    SELECT DISTINCT ON (id) … FROM read_parquet('TARGET/requests/*/*.parquet', union_by_name = true)
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from importlib import import_module
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import duckdb
 import xxhash
 
-from ringlet_mitm.addons.usage.extensions import quoted
-from ringlet_mitm.addons.usage.shared_tables import BATCH, KEYS, NAME, SHARED, There
+from ringlet_mitm.addons.usage.parquet_changes import (
+    BEFORE,
+    MERGED,
+    OUT,
+    SAW,
+    Changes,
+    age_us,
+    changes,
+    new_name,
+    record,
+    sums_of,
+    sweep,
+)
+from ringlet_mitm.addons.usage.parquet_files import Connection, check_there, listed, scan, size, write
+from ringlet_mitm.addons.usage.shared_tables import (
+    BATCH,
+    IDS,
+    KEYS,
+    NAME,
+    OLD,
+    SHARED,
+    SUMS,
+    TOKENS,
+    Compacted,
+    Stored,
+    There,
+    no_row,
+    once,
+)
 from ringlet_mitm.rules.errors import LedgerError
-from ringlet_mitm.rules.ledger_target import S3, LedgerTarget
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 
-Connection = duckdb.DuckDBPyConnection
-Delete = Callable[[str], None]
-
-DAY = "coalesce(strftime(make_timestamp(started_us), '%Y-%m-%d'), '1970-01-01')"
+NO_TIME = "1970-01-01"
+DAY = f"coalesce(strftime(make_timestamp(started_us), '%Y-%m-%d'), '{NO_TIME}')"
 # Attempts are of the day of their request.
 OF_A_DAY: Mapping[str, str] = {
     "attempts": f"SELECT * FROM {BATCH}.attempts WHERE request_id IN "
     f"(SELECT id FROM {BATCH}.requests WHERE {DAY} = ?) ORDER BY request_id, number",
     "requests": f"SELECT * FROM {BATCH}.requests WHERE {DAY} = ? ORDER BY id",
 }
-IDS: Mapping[str, str] = {"requests": "id", "attempts": "request_id"}
-# Row groups of this many rows let a report over a few days pass over most of a compacted file.
-OPTIONS = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480"
-ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+# What an imported call has in its file's name beside its id, since it may come again and say more.
+VERSION = f"CASE WHEN origin LIKE 'import:%' THEN concat_ws(':', {TOKENS}, around, usage_source) ELSE '' END"
+# A prune that is named long before it is there could take the place of one that others rely on by then.
+LATEST_US = 3600 * 1_000_000
+# A file may be gone that was there when they were listed, once more and no oftener than this.
+TRIES = 3
 
 
 def read(connection: Connection, target: LedgerTarget) -> There | None:
     """Views over the files that there are now: what is added or merged later changes no report that is being made."""
-    _check_there(target)
-    connection.execute(f"ATTACH ':memory:' AS {NAME}")
-    found = {table: _files(connection, target, table) for table in SHARED}
-    if not found["requests"]:
-        return None
+    check_there(target)
+    connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {NAME}")
     # A file is asked for its columns by each view that is made of it: a third of the time (94 files, 2026-11).
     connection.execute("SET parquet_metadata_cache = true")
-    for table, files in found.items():
-        if files:
-            connection.execute(f"CREATE VIEW {NAME}.{table} AS SELECT * FROM {_scan(files)}")
-        else:
-            names = ", ".join(f'CAST(NULL AS {sql}) AS "{name}"' for name, sql in SHARED[table].items())
-            connection.execute(f"CREATE VIEW {NAME}.{table} AS SELECT {names} WHERE false")
-    columns = {table: frozenset(_columns(connection, f"{NAME}.{table}")) for table in SHARED}
-    # One file of a day has each request once.
-    several = [file for files in _by_day(found["requests"]).values() if len(files) > 1 for file in files]
-    return There(columns, _scan(several) if several else "")
+    for tries_left in reversed(range(TRIES)):
+        try:
+            return _read(connection, target)
+        except (duckdb.IOException, duckdb.HTTPException):
+            if not tries_left:
+                raise
+    return None
 
 
 def put(connection: Connection, target: LedgerTarget) -> set[str]:
     """A file for each day of the batch; gives the ids of the requests whose file is new."""
-    _check_there(target)
-    there = set(_files(connection, target, "requests"))
+    check_there(target)
+    there = set(listed(connection, target, "requests/*/*.parquet"))
     new: set[str] = set()
-    for day, ids in _ids_by_day(connection).items():
-        name = _name(ids)
-        for table, select in OF_A_DAY.items():
-            file = f"{target.text}/{table}/day={day}/{name}.parquet"
-            if table == "attempts" and not _any_attempt(connection, ids):
-                continue
-            _write(connection, select, [day], file)
-            if table == "requests" and file not in there:
-                new.update(ids)
+    for day, versions in _versions_by_day(connection).items():
+        name = _name(tuple(versions), tuple(versions.values()))
+        if (file := f"requests/day={day}/{name}.parquet") in there:
+            continue
+        if _any_attempt(connection, list(versions)):
+            write(connection, target, OF_A_DAY["attempts"], [day], f"attempts/day={day}/{name}.parquet")
+        write(connection, target, OF_A_DAY["requests"], [day], file)
+        new.update(versions)
     return new
 
 
-def compact(connection: Connection, target: LedgerTarget) -> int:
-    """One file for each day that is over; gives how many files less there are."""
-    today, delete = f"day={datetime.now(UTC):%Y-%m-%d}", _deleting(target)
+def compact(connection: Connection, target: LedgerTarget) -> Compacted:
+    """One file for each day that is over."""
+    check_there(target)
+    deleted = sweep(connection, target)
+    today, found = f"day={datetime.now(UTC):%Y-%m-%d}", changes(connection, target)
+    rows: list[tuple[str, str, str]] = []
     less = 0
     for table in OF_A_DAY:
-        for day, files in _by_day(_files(connection, target, table)).items():
-            if day < today and len(files) > 1:
-                less += _merge(connection, table, files, delete)
-    return less
+        files = listed(connection, target, f"{table}/*/*.parquet")
+        for day, several in _by_day(found.visible(files)).items():
+            if day < today and len(several) > 1:
+                merged = _merge(connection, target, table, several, files)
+                rows += [(MERGED, file, merged) for file in several if file != merged]
+                less += len(several) - 1
+    if rows:
+        record(connection, target, new_name(found), rows)
+    return Compacted(less, deleted)
 
 
-def find_s3(connection: Connection) -> None:
-    """S3 that is not Amazon's is where AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL says; keys DuckDB finds itself."""
-    parts = urlsplit(_endpoint())
-    if parts.netloc:
-        connection.execute(f"SET s3_endpoint = {quoted(parts.netloc + parts.path.rstrip('/'))}")
-        connection.execute(f"SET s3_use_ssl = {str(parts.scheme != 'http').lower()}")
-        connection.execute("SET s3_url_style = 'path'")
+def prune(connection: Connection, target: LedgerTarget, before_us: int) -> None:
+    """Record the sums in OLD, of what this connection has `read`.
+
+    Raises LedgerError, and nothing is done, where another machine prunes at the same time and comes first.
+    """
+    seen: dict[str, list[str]] = {SAW: [], OUT: []}
+    for what, name in connection.execute(f"SELECT what, name FROM {NAME}.seen").fetchall():
+        seen[what].append(name)
+    found = changes(connection, target)
+    if not {*found.sums} <= {*seen[SAW]}:
+        raise _lost(target)
+    change = new_name(found)
+    for table in SUMS:
+        write(connection, target, f"SELECT * FROM {OLD}{table}", [], sums_of(change, table))
+    out = [file for file in seen[OUT] if _is_before(file, before_us) and NO_TIME not in file]
+    if age_us(change) > LATEST_US:
+        raise LedgerError(f"the shared ledger {target}: it took too long to write the sums; nothing is pruned")
+    rows = [(BEFORE, str(before_us), ""), *((SAW, name, "") for name in seen[SAW]), *((OUT, file, "") for file in out)]
+    record(connection, target, change, rows)
+    if change not in changes(connection, target).sums:
+        raise _lost(target)
 
 
-def _check_there(target: LedgerTarget) -> None:
-    """A share that is not mounted is not an empty store, and making its directory would put rows where nobody looks."""
-    if not target.text.startswith(S3) and not Path(target.text).is_dir():
-        raise LedgerError(f"the shared ledger: there is no directory {target}; if it is to be new:  mkdir -p {target}")
+def stored(connection: Connection, target: LedgerTarget) -> Stored:
+    """What all of it takes up."""
+    check_there(target)
+    found = changes(connection, target)
+    rows = {table: listed(connection, target, f"{table}/*/*.parquet") for table in SHARED}
+    visible = {file for files in rows.values() for file in found.visible(files)}
+    others = [file for table in (*SUMS, "changes") for file in listed(connection, target, f"{table}/*.parquet")]
+    sizes = size(connection, target, [file for files in rows.values() for file in files] + others)
+    waiting = sum(bytes_ for file, bytes_ in sizes.items() if file not in visible and file not in others)
+    return Stored(len(visible), sum(sizes.values()), waiting)
 
 
-def _files(connection: Connection, target: LedgerTarget, table: str) -> list[str]:
-    pattern = f"{target.text}/{table}/*/*.parquet"
-    rows = connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern]).fetchall()
-    return [str(file).replace("\\", "/") for (file,) in rows]
+def _lost(target: LedgerTarget) -> LedgerError:
+    return LedgerError(f"the shared ledger {target}: another machine pruned it at the same time, and its sums count")
+
+
+def _read(connection: Connection, target: LedgerTarget) -> There | None:
+    # In this order: see parquet_changes.
+    found = changes(connection, target)
+    files = {table: found.visible(listed(connection, target, f"{table}/*/*.parquet")) for table in SHARED}
+    if not files["requests"] and not found.sums:
+        return None
+    for table in SUMS:
+        sums = [sums_of(change, table) for change in found.sums]
+        select = f"SELECT * FROM {scan(target, sums)}" if sums else no_row(table)
+        connection.execute(f"CREATE OR REPLACE VIEW {NAME}.{table} AS {select}")
+    for table in SHARED:
+        connection.execute(f"CREATE OR REPLACE VIEW {NAME}.{table} AS {_rows(target, table, files[table], found)}")
+    columns = {table: frozenset(_columns(connection, f"{NAME}.{table}")) for table in (*SHARED, *SUMS)}
+    _remember(connection, found, [file for table in SHARED for file in files[table]])
+    doubtful = [_row_ids(target, table, several) for table in SHARED if (several := _several(files[table]))]
+    return There(columns, f"({' UNION ALL '.join(doubtful)})" if doubtful else "")
+
+
+def _several(files: list[str]) -> list[str]:
+    """Those of days that have more than one: one file has each row once."""
+    return [file for day in _by_day(files).values() if len(day) > 1 for file in day]
+
+
+def _row_ids(target: LedgerTarget, table: str, files: list[str]) -> str:
+    """Attempts are merged before their requests are, and may be there twice when these are not."""
+    row_id = "id" if table == "requests" else "request_id || '/' || number AS id"
+    return f"SELECT {row_id} FROM {scan(target, files)}"
+
+
+def _rows(target: LedgerTarget, table: str, files: list[str], found: Changes) -> str:
+    """All that counts; of days that were pruned what came later."""
+    late = [file for file in files if found.sums and _is_before(file, found.before_us)]
+    parts = [f"SELECT * FROM {scan(target, recent)}"] if (recent := [one for one in files if one not in late]) else []
+    if late:
+        pruned = f"SELECT id_hash FROM {NAME}.pruned"
+        parts.append(f"SELECT * FROM {scan(target, late)} WHERE md5_number_lower({IDS[table]}) NOT IN ({pruned})")
+    return " UNION ALL BY NAME ".join(parts) or no_row(table)
+
+
+def _remember(connection: Connection, found: Changes, files: list[str]) -> None:
+    """What was read, for who prunes it."""
+    prunes = [prune.name for prune in (*found.standing, *found.lost)]
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {NAME}.seen AS SELECT unnest(?::VARCHAR[]) AS what, unnest(?::VARCHAR[]) AS name",
+        [[SAW] * len(prunes) + [OUT] * len(files), prunes + files],
+    )
+
+
+def _is_before(file: str, before_us: int) -> bool:
+    """Whether it is of a day that is over by then."""
+    return _day(file) < f"day={datetime.fromtimestamp(before_us / 1_000_000, UTC):%Y-%m-%d}"
+
+
+def _day(file: str) -> str:
+    return file.rsplit("/", 2)[1]
 
 
 def _by_day(files: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for file in files:
-        found.setdefault(file.rsplit("/", 2)[1], []).append(file)
+        found.setdefault(_day(file), []).append(file)
     return found
-
-
-def _scan(files: Iterable[str]) -> str:
-    listed = ", ".join(map(quoted, files))
-    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
 
 
 def _columns(connection: Connection, relation: str) -> list[str]:
     return [str(row[0]) for row in connection.execute(f"DESCRIBE {relation}").fetchall()]
 
 
-def _ids_by_day(connection: Connection) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for day, one in connection.execute(f"SELECT {DAY}, id FROM {BATCH}.requests ORDER BY id").fetchall():
-        found.setdefault(day, []).append(one)
+def _versions_by_day(connection: Connection) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    rows = connection.execute(f"SELECT {DAY}, id, {VERSION} FROM {BATCH}.requests ORDER BY id").fetchall()
+    for day, one, version in rows:
+        found.setdefault(day, {})[one] = version
     return found
 
 
@@ -144,55 +241,17 @@ def _any_attempt(connection: Connection, ids: list[str]) -> bool:
     return bool(count)
 
 
-def _name(ids: list[str]) -> str:
-    """Sorts by time; no two machines have the same, since their ids are their own."""
-    return f"{ids[0]}-{xxhash.xxh64_hexdigest(chr(10).join(ids).encode())}"
+def _name(ids: tuple[str, ...], versions: tuple[str, ...]) -> str:
+    """Sorts by time; no two machines have the same, since their ids are their own, but for what both import."""
+    text = "\n".join(map(str.__add__, ids, versions))
+    return f"{ids[0]}-{xxhash.xxh64_hexdigest(text.encode())}"
 
 
-def _write(connection: Connection, select: str, values: list[str], file: str) -> None:
-    """Whole or not at all."""
-    if file.startswith(S3):
-        connection.execute(f"COPY ({select}) TO {quoted(file)} ({OPTIONS})", values)
-        return
-    path = Path(file)
-    for folder in (path.parent.parent, path.parent):
-        folder.mkdir(exist_ok=True)
-    fresh = path.with_name(f".{path.stem}.{os.getpid()}.new")
-    try:
-        connection.execute(f"COPY ({select}) TO {quoted(str(fresh))} ({OPTIONS})", values)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _merge(connection: Connection, table: str, files: list[str], delete: Delete) -> int:
-    scan, whole = _scan(files), KEYS[table]
-    ids = connection.execute(f"SELECT DISTINCT {IDS[table]} FROM {scan} ORDER BY 1").fetchall()
-    merged = f"{files[0].rsplit('/', 1)[0]}/{_name([str(one) for (one,) in ids])}.parquet"
-    once = f"SELECT * FROM {scan} QUALIFY row_number() OVER (PARTITION BY {whole}) = 1 ORDER BY {whole}"
-    _write(connection, once, [], merged)
-    gone = [file for file in files if file != merged]
-    for file in gone:
-        delete(file)
-    return len(gone) - (merged not in files)
-
-
-def _deleting(target: LedgerTarget) -> Delete:
-    """How a file is deleted there; in S3 by Amazon's own library, since DuckDB deletes whole folders only."""
-    if not target.text.startswith(S3):
-        return lambda file: Path(file).unlink(missing_ok=True)
-    try:
-        session = import_module("botocore.session").get_session()
-    except ImportError:
-        raise LedgerError("to merge files in S3 takes botocore:  pip install 'ringlet-mitm[aws]'") from None
-    client = session.create_client("s3", endpoint_url=_endpoint() or None)
-
-    def delete(file: str) -> None:
-        parts = urlsplit(file)
-        client.delete_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
-
-    return delete
-
-
-def _endpoint() -> str:
-    return next((os.environ[name] for name in ENDPOINTS if os.environ.get(name)), "")
+def _merge(connection: Connection, target: LedgerTarget, table: str, files: list[str], there: list[str]) -> str:
+    rows = once(table, scan(target, files))
+    version = VERSION if table == "requests" else "''"
+    found = connection.execute(f"SELECT DISTINCT {IDS[table]}, {version} FROM ({rows}) ORDER BY 1").fetchall()
+    merged = f"{files[0].rsplit('/', 1)[0]}/{_name(*zip(*found, strict=True))}.parquet"
+    if merged not in there:
+        write(connection, target, f"{rows} ORDER BY {KEYS[table]}", [], merged)
+    return merged

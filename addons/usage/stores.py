@@ -1,22 +1,26 @@
 """Stores that several machines share, as the ledger sees them: two tables to read, and a place to put rows.
 
-The spool is where rows are safe; a store takes what is sealed there and may be away for days. Nothing in one is ever
-changed, and what was put twice, since somebody died between putting it and deleting the spool's file, counts once.
+The spool is where rows are safe; a store takes what is sealed there and may be away for days. What was put
+twice, since somebody died between putting it and deleting the spool's file, counts once.
 
-What stays in the machine's own database: the learned token ratios, what agents' logs were imported, and what was
-recorded before there was a target. Reports count it with the rest.
+What stays in the machine's own database: the learned token ratios, and what was recorded or imported before there was
+a target. Reports count it with the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
 from ringlet_mitm.addons.usage import store_ducklake, store_parquet
 from ringlet_mitm.addons.usage.extensions import load, needed, quoted
-from ringlet_mitm.addons.usage.shared_tables import KEYS, NAME, There
+from ringlet_mitm.addons.usage.parquet_files import find_s3
+from ringlet_mitm.addons.usage.shared_tables import GONE, NAME, SHARED, Compacted, Stored, There, once
 from ringlet_mitm.rules.errors import LedgerError
 from ringlet_mitm.rules.ledger_target import Kind, LedgerTarget
 
@@ -29,18 +33,47 @@ class Store:
 
     read: have the tables under the name NAME, as far as there are any.
     put: store what is in the tables of `batch`; gives the ids of requests that were not there.
-    compact: make few large files of many small ones, as far as that harms nobody who is writing; gives how many less.
+    replace: have the requests of `batch` in the place of those with their ids, unless these say more.
+    remove: have the requests of `batch`, whose `usage_source` is GONE, no longer.
+    prune: have the sums in OLD in the place of the requests from before a time, which the connection has `read`.
+    compact: make few large files of many small ones, as far as that harms nobody who is writing or reading.
+    stored: what it takes up.
     """
 
     read: Callable[[Connection, LedgerTarget], There | None]
     put: Callable[[Connection, LedgerTarget], set[str]]
-    compact: Callable[[Connection, LedgerTarget], int]
+    replace: Callable[[Connection, LedgerTarget], object]
+    remove: Callable[[Connection, LedgerTarget], object]
+    prune: Callable[[Connection, LedgerTarget, int], None]
+    compact: Callable[[Connection, LedgerTarget], Compacted]
+    stored: Callable[[Connection, LedgerTarget], Stored]
 
 
 STORES: Mapping[Kind, Store] = {
-    Kind.PARQUET: Store(store_parquet.read, store_parquet.put, store_parquet.compact),
-    Kind.DUCKLAKE: Store(store_ducklake.read, store_ducklake.put, store_ducklake.compact),
+    Kind.PARQUET: Store(
+        store_parquet.read,
+        store_parquet.put,
+        # Of several files that have a row the reader takes what says most.
+        store_parquet.put,
+        store_parquet.put,
+        store_parquet.prune,
+        store_parquet.compact,
+        store_parquet.stored,
+    ),
+    Kind.DUCKLAKE: Store(
+        store_ducklake.read,
+        store_ducklake.put,
+        store_ducklake.replace,
+        store_ducklake.remove,
+        store_ducklake.prune,
+        store_ducklake.compact,
+        store_ducklake.stored,
+    ),
 }
+CONFIG: dict[str, Any] = {"python_enable_replacements": False}
+# Another machine changes the same rows just now, or makes the same tables.
+ELSEWHERE = re.compile(r"conflict|already exists|duplicate key|could not serialize", re.IGNORECASE)
+TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +94,66 @@ def sources(connection: Connection, target: LedgerTarget) -> dict[str, Source]:
         twice = bool(there.doubtful) and _twice(connection, there.doubtful)
     except (duckdb.Error, OSError) as error:
         raise explained(error, target) from error
-    return {
-        table: Source(_once(table) if twice else f"{NAME}.{table}", names) for table, names in there.columns.items()
-    }
+    return {table: Source(_relation(table, twice), names) for table, names in there.columns.items()}
 
 
 def put(connection: Connection, target: LedgerTarget) -> set[str]:
     """Store what is in the tables of `batch`; gives the ids of requests that were not there. Raises LedgerError."""
-    try:
+    with _explaining(target):
         prepare(connection, target)
         return STORES[target.kind].put(connection, target)
+
+
+def replace(connection: Connection, target: LedgerTarget) -> None:
+    """Have the requests of `batch` in the place of those with their ids, unless these say more. Raises LedgerError."""
+    _again_and_again(connection, target, STORES[target.kind].replace)
+
+
+def remove(connection: Connection, target: LedgerTarget) -> None:
+    """Have the requests of `batch`, whose `usage_source` is GONE, no longer. Raises LedgerError."""
+    _again_and_again(connection, target, STORES[target.kind].remove)
+
+
+def prune(connection: Connection, target: LedgerTarget, before_us: int) -> None:
+    """Have the sums in OLD in the place of what the connection reads; raises LedgerError."""
+    with _explaining(target):
+        STORES[target.kind].prune(connection, target, before_us)
+
+
+def compact(target: LedgerTarget) -> Compacted:
+    """Make few large files of many small ones, and delete what nobody reads any more. Raises LedgerError."""
+    with duckdb.connect(config=CONFIG) as connection, _explaining(target):
+        prepare(connection, target)
+        return STORES[target.kind].compact(connection, target)
+
+
+def stored(target: LedgerTarget) -> Stored:
+    """What it takes up. Raises LedgerError."""
+    with duckdb.connect(config=CONFIG) as connection, _explaining(target):
+        prepare(connection, target)
+        return STORES[target.kind].stored(connection, target)
+
+
+def _again_and_again(
+    connection: Connection, target: LedgerTarget, does: Callable[[Connection, LedgerTarget], object]
+) -> None:
+    with _explaining(target):
+        prepare(connection, target)
+        for tries_left in reversed(range(TRIES)):
+            try:
+                does(connection, target)
+                return
+            except duckdb.Error as error:
+                if not tries_left or not ELSEWHERE.search(str(error)):
+                    raise
+
+
+@contextmanager
+def _explaining(target: LedgerTarget) -> Iterator[None]:
+    try:
+        yield
     except (duckdb.Error, OSError) as error:
         raise explained(error, target) from error
-
-
-def compact(target: LedgerTarget) -> int:
-    """Make few large files of many small ones; gives how many less there are. Raises LedgerError."""
-    with duckdb.connect(config={"python_enable_replacements": False}) as connection:
-        try:
-            prepare(connection, target)
-            return STORES[target.kind].compact(connection, target)
-        except (duckdb.Error, OSError) as error:
-            raise explained(error, target) from error
 
 
 def prepare(connection: Connection, target: LedgerTarget) -> None:
@@ -94,7 +165,7 @@ def prepare(connection: Connection, target: LedgerTarget) -> None:
     files = quoted(f"{target.data_path or target.text}/")
     connection.execute(f"SET allowed_directories = [{files}]")
     if target.in_s3:
-        store_parquet.find_s3(connection)
+        find_s3(connection)
 
 
 def explained(error: duckdb.Error | OSError, target: LedgerTarget) -> LedgerError:
@@ -108,5 +179,8 @@ def _twice(connection: Connection, relation: str) -> bool:
     return bool(found)
 
 
-def _once(table: str) -> str:
-    return f"(SELECT * FROM {NAME}.{table} QUALIFY row_number() OVER (PARTITION BY {KEYS[table]}) = 1)"
+def _relation(table: str, twice: bool) -> str:
+    if table not in SHARED:
+        return f"{NAME}.{table}"
+    rows = f"({once(table, f'{NAME}.{table}')})" if twice else f"{NAME}.{table}"
+    return f"(SELECT * FROM {rows} WHERE usage_source IS DISTINCT FROM '{GONE}')" if table == "requests" else rows

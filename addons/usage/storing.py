@@ -1,6 +1,7 @@
-"""One turn of the writer as a process: `python -m ringlet_mitm.addons.usage.storing SPOOL DATABASE SECONDS STUCK…`.
+"""One turn of the writer as a process: `… -m ringlet_mitm.addons.usage.storing SPOOL DATABASE SECONDS IN_LINE STUCK…`.
 
-Before these, `--shared TARGET DATA` says into which store that machines share, and its `data_path`.
+SECONDS is for all of it, IN_LINE for waiting until those who read have done so. Before these, `--shared TARGET DATA`
+says into which store that machines share, and its `data_path`.
 """
 
 from __future__ import annotations
@@ -22,13 +23,20 @@ from ringlet_mitm.rules.ledger_target import LedgerTarget, taken_from
 from ringlet_mitm.rules.tokens import Calibration
 
 
-def told(folder: Path, database: Path, seconds: float, stuck: list[str], shared: LedgerTarget | None = None) -> Told:
+def told(
+    folder: Path,
+    database: Path,
+    seconds: float,
+    in_line_s: float,
+    stuck: list[str],
+    shared: LedgerTarget | None = None,
+) -> Told:
     """Store what is sealed in `folder`, and say how it went."""
     found: list[Calibration] = []
     writer = Writer(Spool(folder, "storing"), database, found.append, [folder / name for name in stuck], shared)
     failure, busy = "", False
     try:
-        writer.store(time.monotonic() + seconds)
+        writer.store(time.monotonic() + seconds, in_line_s)
     except LedgerError as error:
         failure, busy = str(error), isinstance(error, LedgerBusy)
     ratios = rows_of(found[-1]) if found else None
@@ -40,8 +48,8 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S")
     if hasattr(os, "nice"):
         os.nice(19)
-    shared, (folder, database, seconds, *stuck) = taken_from(sys.argv[1:])
-    found = told(Path(folder), Path(database), float(seconds), stuck, shared)
+    shared, (folder, database, seconds, in_line_s, *stuck) = taken_from(sys.argv[1:])
+    found = told(Path(folder), Path(database), float(seconds), float(in_line_s), stuck, shared)
     sys.stdout.buffer.write(msgspec.json.encode(found))
 
 

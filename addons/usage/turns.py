@@ -43,6 +43,9 @@ class Pauses:
 
 BUSY = Pauses(0.1, 5.0, said_at=6)
 BROKEN = Pauses(PERIOD_S, 60.0, said_at=1)
+# What to stand first in line at the database, after no failure, one and so on. Whoever comes to read waits as long, so
+# it is short at first; and who still has it after all of these keeps it: then readers would wait for nothing.
+IN_LINE_S = (1.0, 2.0, 4.0, 5.0, 5.0)
 
 
 class Turns(ABC):
@@ -106,6 +109,9 @@ class Turns(ABC):
         self._spool.retry()
         if not self._failures:
             self._spool.seal()
+
+    def _in_line_s(self) -> float:
+        return IN_LINE_S[self._failures] if self._failures < len(IN_LINE_S) else 0.0
 
     def _hand_out(self, found: Calibration) -> None:
         if found != self._calibration and self._on_calibration is not None:

@@ -7,8 +7,10 @@ from dataclasses import MISSING, Field, fields
 from decimal import Decimal
 from typing import Any
 
-from ringlet_mitm.addons.usage.rows import AnyRow, AttemptRow, columns
+from ringlet_mitm.addons.usage.rows import AnyRow, AttemptRow, RequestRow, columns
 from ringlet_mitm.addons.usage.stores import Source
+
+_IMPORTED = "SELECT id FROM stored.requests WHERE origin >= 'import:' AND origin < 'import;'"
 
 
 def united(table: str, kind: type[AnyRow], there: Collection[str] | None, beyond: Source | None) -> str:
@@ -20,7 +22,9 @@ def united(table: str, kind: type[AnyRow], there: Collection[str] | None, beyond
     if beyond is not None:
         # Attempts come before their request, which until then is in the spool with all of them.
         early = " WHERE request_id NOT IN (SELECT id FROM spool.requests)" if kind is AttemptRow else ""
-        parts.append(f"SELECT {_chosen(kind, beyond.columns, mixed=True)} FROM {beyond.relation}{early}")
+        # What this machine imported before it had the store, another one may have imported into that.
+        twice = f" WHERE id NOT IN ({_IMPORTED})" if kind is RequestRow and "origin" in (there or ()) else ""
+        parts.append(f"SELECT {_chosen(kind, beyond.columns, mixed=True)} FROM {beyond.relation}{early}{twice}")
     return " UNION ALL ".join(parts)
 
 

@@ -55,7 +55,7 @@ class Writer(Turns):
         """End the live file and store; gives the seconds to wait before the next turn."""
         self._seal()
         try:
-            self.store(end)
+            self.store(end, self._in_line_s())
         except LedgerError as error:
             return self._failed(error, BUSY if isinstance(error, LedgerBusy) else BROKEN)
         except Exception as error:
@@ -64,11 +64,14 @@ class Writer(Turns):
             return self._failed(error, BROKEN)
         return self._worked()
 
-    def store(self, end: float = float("inf")) -> None:
-        """Store all sealed files, or as many as it can until `end`; raises LedgerError."""
+    def store(self, end: float, in_line_s: float) -> None:
+        """Store all sealed files, or as many as it can until `end`, each batch after at most `in_line_s` of waiting.
+
+        Raises LedgerError.
+        """
         for batch in self._batches():
             if batch.exchanges:
-                self._store(batch.exchanges)
+                self._store(batch.exchanges, min(in_line_s, max(0.0, end - time.monotonic())))
             self._clear(batch)
             if time.monotonic() > end:
                 break
@@ -97,11 +100,11 @@ class Writer(Turns):
                 batch = Batch()
         yield batch
 
-    def _store(self, exchanges: list[Exchanged]) -> None:
+    def _store(self, exchanges: list[Exchanged], wait_s: float) -> None:
         if self._shared is not None:
             self._hand_out(share(self._shared, self._database, exchanges))
             return
-        with writing(self._database) as connection:
+        with writing(self._database, wait_s=wait_s) as connection:
             with transaction(connection):
                 learn(connection, insert(connection, exchanges))
             found = learned(connection)

@@ -6,7 +6,8 @@ Sans-IO: bytes and JSON values in, values and bytes out; no clock, no randomness
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -86,6 +87,15 @@ class Codec:
     render_reply: Callable[[Reply, AnswerContext], Rendered]
     parser: Callable[[], StreamParser]
     renderer: Callable[[AnswerContext], StreamRenderer]
+
+
+@contextmanager
+def within_depth(what: str) -> Iterator[None]:
+    """Decorates what reads or writes `what`: Untranslatable where that is nested deeper than Python can follow."""
+    try:
+        yield
+    except RecursionError:
+        raise Untranslatable(f"{what} is nested too deep") from None
 
 
 def read_json(text: bytes | str) -> Any:

@@ -11,13 +11,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ringlet_mitm.addons.usage.ledger import reading
 from ringlet_mitm.cli.amounts import usd
 from ringlet_mitm.cli.demo.requests import Call, calls
 from ringlet_mitm.cli.demo.stage import RunningProxy, program
@@ -94,7 +94,7 @@ def _one(
         sys.stdout.flush()
     row, seen = _recorded(proxy), vendor.seen[-1]
     key = "the agent's own key" if seen.host == call.host else f"{row['provider']}'s key instead of the agent's"
-    cost = "?" if row["cost_total"] is None else usd(Decimal(str(row["cost_total"])))
+    cost = "?" if row["cost_total"] is None else usd(row["cost_total"])
     click.echo(f"\n   rule  {row['rule']}: {_why(call, body, row, book, providers)}")
     click.echo(f"   went  to {seen.host} as {row['routed_model']}, with {key}")
     click.echo(f"   cost  {row['input']:,} tokens in, {row['output']:,} out: {cost}; first byte after {row['ms']} ms\n")
@@ -143,9 +143,11 @@ def _why(call: Call, body: bytes, row: Row, book: RuleBook, providers: ProviderR
 
 def _recorded(proxy: RunningProxy) -> Row:
     """The row of the request that was answered just now."""
-    (row,) = json.loads(proxy.run("usage", "--sql", LAST_ROW, "--json"))
-    assert isinstance(row, dict)
-    return row
+    home = home_of(proxy.environ)
+    with reading(home.database, home.spool_dir, views=()) as connection:
+        found = connection.execute(LAST_ROW)
+        (row,) = found.fetchall()
+        return dict(zip((name for name, *_ in found.description), row, strict=True))
 
 
 def _indented(text: str) -> str:

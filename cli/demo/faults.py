@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from ringlet_mitm.cli.demo.lines import Headers, Heard, Line
 from ringlet_mitm.cli.demo.replies import STYLES, Json, gemini_array
@@ -247,14 +248,18 @@ def error_after(events: int, code: int = 529) -> Step:
     return Step(f"error after {events} events", play)
 
 
-def slow_drip(pause_ms: int = 0) -> Step:
-    """The right answer, byte by byte."""
+def slow_drip(pause_ms: int = 0, sizes: Sequence[int] = (1,)) -> Step:
+    """The right answer, byte by byte, or in pieces of these sizes over and over."""
 
     async def play(line: Line) -> None:
         reply = right(line.heard)
         line.head(200, reply.head)
-        for byte in b"".join(reply.pieces):
-            await line.data(bytes((byte,)))
+        left = b"".join(reply.pieces)
+        for size in cycle(sizes):
+            if not left:
+                break
+            piece, left = left[:size], left[size:]
+            await line.data(piece)
             await asyncio.sleep(pause_ms / 1000)
         line.end()
 

@@ -145,7 +145,7 @@ def blocks(asked: Asked, to: Printing, limit: str | None) -> None:
         table,
         _heading("5-hour blocks", asked, since),
         _block_notes(table, running, asked, since),
-        _document(asked, table),
+        _document(asked, table, since),
         nothing,
     )
 
@@ -188,10 +188,10 @@ def _print(
     total = dict(zip(table.columns, table.total or (), strict=False))
     below = [note for note in (*(notes(total) if total else ()), since.note(asked)) if note]
     nothing = "" if table.rows else _nothing(analysis.nothing.removeprefix("no "), asked, since)
-    to.table(table, _heading(analysis.about, asked, since), below, _document(asked, table, analysis), nothing)
+    to.table(table, _heading(analysis.about, asked, since), below, _document(asked, table, since, analysis), nothing)
 
 
-def _document(asked: Asked, table: Table, analysis: Analysis | None = None) -> dict[str, Any]:
+def _document(asked: Asked, table: Table, since: Since, analysis: Analysis | None = None) -> dict[str, Any]:
     groups = analysis.groups(asked.ask) if analysis else ()
     return {
         **({"by": groups} if analysis else {}),
@@ -200,6 +200,7 @@ def _document(asked: Asked, table: Table, analysis: Analysis | None = None) -> d
         "until": periods.iso(asked.ask.until_us, asked.now),
         "rows": tables.as_records(table),
         **({"total": tables.total_record(table, groups) if table.total else None} if analysis else {}),
+        "missing": since.note(asked) or None,
     }
 
 

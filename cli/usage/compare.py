@@ -20,6 +20,7 @@ from ringlet_mitm.addons.usage.comparing import (
 )
 from ringlet_mitm.addons.usage.reports import Table
 from ringlet_mitm.cli import tables
+from ringlet_mitm.cli.usage.analyses import Since
 from ringlet_mitm.cli.usage.asked import Asked, asking
 from ringlet_mitm.cli.usage.printing import Printing, printing
 
@@ -44,14 +45,15 @@ def compare(asked: Asked, to: Printing) -> None:
     """
     with asked.reading() as connection:
         table = compared(connection, asked.ask)
+        missing = Since.of(connection, asked).note(asked)
     whose = f" of {asked.whose}" if asked.whose else ""
     nothing = "" if table.rows else NOTHING.format(whose=whose, time=asked.period.words)
     heading = f"arms and copies compared{whose}, {asked.period.words}"
     to.table(
         _for_programs(table) if to.way in ("csv", "parquet") else table,
         heading,
-        notes(table),
-        _document(asked, table),
+        [*notes(table), *([missing] if missing else [])],
+        _document(asked, table, missing),
         nothing,
     )
 
@@ -93,10 +95,11 @@ def _for_programs(table: Table) -> Table:
     return Table(columns, table.shown, tuple(row[: len(columns)] for row in table.rows))
 
 
-def _document(asked: Asked, table: Table) -> dict[str, Any]:
+def _document(asked: Asked, table: Table, missing: str) -> dict[str, Any]:
     return {
         "filters": asked.filters(),
         "since": periods.iso(asked.ask.since_us, asked.now),
         "until": periods.iso(asked.ask.until_us, asked.now),
         "rows": tables.as_records(_for_programs(table)),
+        "missing": missing or None,
     }

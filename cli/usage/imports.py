@@ -127,6 +127,7 @@ def import_(
             since_us=task.since_us,
             dry=dry_run,
             progress=progress,
+            shared=ledger.shared,
         )
     if as_json:
         counts = {item.name: getattr(found, item.name) for item in fields(found)}
@@ -217,6 +218,7 @@ def audit(
             task.ledger.spool,
             since_us=task.since_us,
             progress=progress,
+            shared=task.ledger.shared,
         )
     if as_json:
         click.echo(tables.json_text(_document(agent, found)))

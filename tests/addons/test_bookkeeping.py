@@ -183,7 +183,8 @@ def test_a_note_is_short_and_keeps_what_else_was_odd() -> None:
 
 
 CLAUDE, LLAMA = ("anthropic", "claude-sonnet-4-5"), ("groq", "llama-3.3-70b-versatile")
-HOUR_US = 3600 * 1_000_000
+MINUTE_US = 60 * 1_000_000
+HAIKU, GPT = ("anthropic", "claude-haiku-4-5"), ("openai", "gpt-5")
 
 
 def answered(
@@ -207,42 +208,97 @@ def books() -> Bookkeeper:
     return Bookkeeper("work", PriceBook())
 
 
-def test_a_switch_costs_what_the_cache_would_have_saved() -> None:
-    """Sonnet takes 3 USD per million tokens, 3.75 where it writes them to its cache, 0.30 where it reads them there."""
+Used = dict[str, int]
+
+# Who had answered and with what, who answers now and with what, and what leaving the first cost. USD per million
+# tokens: Sonnet 3, written to the cache 3.75, read there 0.30; Haiku 1, 1.25, 0.10; GPT-5 1.25, read 0.125; Llama 0.59,
+# nothing cheaper.
+SWITCHES: dict[str, tuple[tuple[str, str], Used, tuple[str, str], Used, str]] = {
+    "no cache on either side": (LLAMA, {"input_tokens": 60_000}, CLAUDE, {"input_tokens": 61_000}, "0"),
+    "nothing was cached there that could be left behind": (
+        LLAMA,
+        {"input_tokens": 60_000},
+        CLAUDE,
+        {"input_tokens": 1_000, "cache_write_5m_tokens": 60_000},
+        "0",
+    ),
+    "nothing was marked there to be cached": (CLAUDE, {"input_tokens": 60_000}, GPT, {"input_tokens": 61_000}, "0"),
+    "a warm cache is left behind, and all is paid in full": (
+        HAIKU,
+        {"cache_read_tokens": 50_000, "cache_write_5m_tokens": 10_000},
+        GPT,
+        {"input_tokens": 62_000},
+        "0.0675",  # 60,000 at 1.25 - 0.125
+    ),
+    "a warm cache is left behind, and all is written anew": (
+        HAIKU,
+        {"cache_read_tokens": 50_000, "cache_write_5m_tokens": 10_000, "input_tokens": 500},
+        CLAUDE,
+        {"cache_write_5m_tokens": 55_000, "input_tokens": 10_000},
+        "0.20325",  # 55,000 at 3.75 - 0.30, and 5,000 at 3 - 0.30
+    ),
+    "what caches by itself holds the whole prompt": (
+        GPT,
+        {"input_tokens": 40_000},
+        CLAUDE,
+        {"cache_write_5m_tokens": 40_000},
+        "0.138",  # 40,000 at 3.75 - 0.30
+    ),
+    "a prompt too short to be cached": (GPT, {"input_tokens": 1_000}, CLAUDE, {"input_tokens": 1_000}, "0"),
+    "a part of it is in the new one's cache": (
+        GPT,
+        {"input_tokens": 60_000},
+        CLAUDE,
+        {"cache_read_tokens": 50_000, "cache_write_5m_tokens": 12_000},
+        "0.0345",  # 10,000 at 3.75 - 0.30
+    ),
+    "all of it is in the new one's cache": (
+        GPT,
+        {"input_tokens": 60_000},
+        CLAUDE,
+        {"cache_read_tokens": 60_000, "input_tokens": 100},
+        "0",
+    ),
+    "where nothing is cheaper from a cache, none is missed": (
+        CLAUDE,
+        {"cache_write_5m_tokens": 60_000},
+        LLAMA,
+        {"input_tokens": 61_000},
+        "0",
+    ),
+}
+
+
+@pytest.mark.parametrize(("was", "used_then", "to", "used", "usd"), SWITCHES.values(), ids=SWITCHES)
+def test_a_switch_costs_what_the_cache_left_behind_would_have_saved(
+    was: tuple[str, str], used_then: Used, to: tuple[str, str], used: Used, usd: str
+) -> None:
     own = books()
-    assert answered(own, LLAMA, input_tokens=60_000) == ("", 0)
-    assert answered(own, LLAMA, input_tokens=61_000) == ("", 0)
-    came = answered(own, CLAUDE, input_tokens=10_000, cache_write_5m_tokens=55_000)
-    assert came == ("groq/llama-3.3-70b-versatile", (55_000 * Decimal("3.45") + 6_000 * Decimal("2.7")) / 1_000_000)
-    assert answered(own, CLAUDE, input_tokens=1_000, cache_read_tokens=65_000) == ("", 0)
+    assert answered(own, was, **used_then) == ("", 0)
+    assert answered(own, to, after_us=MINUTE_US, **used) == ("/".join(was), Decimal(usd))
+    assert answered(own, to, after_us=2 * MINUTE_US, **used) == ("", 0)
 
 
-def test_what_a_cache_of_before_still_has_is_not_lost() -> None:
+@pytest.mark.parametrize(
+    ("kind", "minutes", "cost"),
+    [
+        ("cache_write_5m_tokens", 5, "0.0345"),
+        ("cache_write_5m_tokens", 6, "0"),
+        ("cache_write_1h_tokens", 60, "0.0345"),
+        ("cache_write_1h_tokens", 61, "0"),
+    ],
+)
+def test_a_cache_that_is_gone_is_not_left_behind(kind: str, minutes: int, cost: str) -> None:
     own = books()
-    answered(own, CLAUDE, input_tokens=60_000)
-    answered(own, LLAMA, input_tokens=60_000)
-    assert answered(own, CLAUDE, input_tokens=100, cache_read_tokens=60_000) == (
-        "groq/llama-3.3-70b-versatile", Decimal("0.00027"),
-    )  # fmt: skip
-
-
-def test_another_model_of_the_same_provider_has_another_cache() -> None:
-    own = books()
-    answered(own, ("anthropic", "claude-haiku-4-5"), input_tokens=1_000)
-    assert answered(own, CLAUDE, input_tokens=1_000) == ("anthropic/claude-haiku-4-5", Decimal("0.0027"))
-
-
-@pytest.mark.parametrize(("after_us", "cost"), [(HOUR_US, Decimal("0.0027")), (HOUR_US + 2_000_000, 0)])
-def test_after_an_hour_there_was_nothing_to_lose(after_us: int, cost: Decimal) -> None:
-    own = books()
-    answered(own, LLAMA, input_tokens=1_000)
-    assert answered(own, CLAUDE, after_us, input_tokens=1_000) == ("groq/llama-3.3-70b-versatile", cost)
+    answered(own, HAIKU, **{kind: 10_000})
+    came = answered(own, CLAUDE, minutes * MINUTE_US, cache_write_5m_tokens=10_000)
+    assert came == ("/".join(HAIKU), Decimal(cost))
 
 
 def test_without_a_price_a_switch_costs_an_unknown_amount() -> None:
     own = books()
-    answered(own, CLAUDE, input_tokens=1_000)
-    assert answered(own, ("groq", "nobody-knows-this-model"), input_tokens=1_000) == (
+    answered(own, CLAUDE, cache_write_5m_tokens=2_000)
+    assert answered(own, ("groq", "nobody-knows-this-model"), input_tokens=2_000) == (
         "anthropic/claude-sonnet-4-5", None,
     )  # fmt: skip
 
@@ -272,7 +328,7 @@ def test_other_conversations_have_nothing_to_do_with_it(body: Any) -> None:
 
 def test_a_fallback_that_answered_is_a_switch_as_well() -> None:
     own = books()
-    answered(own, LLAMA, input_tokens=1_000)
+    answered(own, HAIKU, cache_write_5m_tokens=1_000)
     exchange = routed(MESSAGES, BODY, provider=LLAMA[0], model=LLAMA[1])
     fallback = routed(MESSAGES, BODY, provider=CLAUDE[0], model=CLAUDE[1]).targets[0]
     failed = replace(exchange.attempts[0], failure=Failure(FailureKind.OVERLOADED, 529))
@@ -280,7 +336,7 @@ def test_a_fallback_that_answered_is_a_switch_as_well() -> None:
     exchange.status, exchange.reading = 200, replace(READING, usage=Usage(input_tokens=1_000))
     row, _ = own.rows(exchange, NOW)
     assert (row.provider, row.switched_from, row.cost_switch) == (
-        "anthropic", "groq/llama-3.3-70b-versatile", Decimal("0.0027"),
+        "anthropic", "anthropic/claude-haiku-4-5", Decimal("0.0027"),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from bodies import asked, host_as_provider
 
 from ringlet_mitm.addons.conversations import CACHE_LIVES_US, Answered, Conversations
 from ringlet_mitm.rules.peek import Peek, peek
+from ringlet_mitm.rules.prompt_caches import LIVES_LONG_US, LIVES_US
 from ringlet_mitm.rules.shapes import WireFormat
 
 SMALL, LARGE = "small → groq", "large → anthropic"
@@ -134,6 +135,13 @@ def test_whatever_a_body_says_it_has_a_thread(body: Any, wire_format: WireFormat
 )
 def test_a_cache_is_gone_after_an_hour(later_us: int, tokens: int) -> None:
     assert GROQ.cached_at(GROQ.ended_us + later_us) == tokens
+
+
+@pytest.mark.parametrize("lives_us", [LIVES_US, LIVES_LONG_US])
+@pytest.mark.parametrize(("more_us", "tokens"), [(-1, 700), (0, 700), (1, 0)])
+def test_what_is_held_is_gone_when_its_cache_is(lives_us: int, more_us: int, tokens: int) -> None:
+    held = replace(GROQ, held_tokens=700, lives_us=lives_us)
+    assert held.held_at(held.ended_us + lives_us + more_us) == tokens
 
 
 @pytest.mark.parametrize(("provider", "name"), [("groq", "groq/m"), ("", "passthrough/m")])

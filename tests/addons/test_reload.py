@@ -89,6 +89,7 @@ def test_a_broken_edit_keeps_the_old_rules_and_says_where_it_is_broken(
     assert watched.live.ruling is old
     (said,) = caplog.messages
     assert "the old ones stay in force" in said
+    assert f"{watched.path}:1: rule.to: is missing" in said
     assert f"{watched.path}:3: rule.too: " in said
     assert "did you mean 'to'?" in said
     watched.path.write_text(rule("anthropic"))

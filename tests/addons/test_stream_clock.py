@@ -70,6 +70,7 @@ def test_all_attempts_together_have_a_limit(phase: Phase, due: Due | None) -> No
 def test_what_is_held_back_is_released() -> None:
     assert clock().due(1002, Phase.HELD, None, 2) is None
     assert clock().due(1002.1, Phase.HELD, None, 2) is Due.RELEASE
+    assert clock(Limits(idle_s=1)).due(1002.1, Phase.HELD, None, 2) is Due.SILENCE
     assert clock().due(1002.1, Phase.HELD, None, 0) is None
 
 

@@ -87,37 +87,117 @@ def test_the_chart_adds_up_to_the_totals(site: str, open_page: OpenPage) -> None
         page.check("input[name=measure][value=requests]")
         counts = page.locator("#legend li b").all_inner_texts()
         assert sum(int(count.replace(",", "")) for count in counts) == len(ROWS)
-    page.locator("summary").click()
+    page.locator("main summary").click()
     assert len(cells(page, "#values")) == 1 + 7
+
+
+def choose(page: Any, name: str, *values: str) -> None:
+    """Tick these in the filter's list, or take the tick away."""
+    page.click(f"#filter-{name}")
+    for value in values:
+        page.locator(f".choice[data-name={name}] label").get_by_text(value, exact=True).click()
+        settled(page)
+    page.keyboard.press("Escape")
+
+
+def ticked(page: Any, name: str) -> list[str]:
+    """What the filter's list has ticked."""
+    found = page.locator(f".choice[data-name={name}] input:checked").evaluate_all("all => all.map(box => box.value)")
+    assert isinstance(found, list)
+    return found
+
+
+def shown(page: Any, name: str) -> str:
+    """What the filter's button says."""
+    return str(page.inner_text(f"#filter-{name}")).strip()
 
 
 def test_a_filter_is_kept_in_the_address(site: str, open_page: OpenPage) -> None:
     page = open_page(site)
     of_groq = [row for row in ROWS if row.provider == "groq"]
-    page.select_option("select[name=provider]", "groq")
-    settled(page)
+    choose(page, "provider", "groq")
     assert page.url.endswith("?provider=groq")
     assert (total(page, "cost"), total(page, "requests")) == (dollars(of_groq), str(len(of_groq)))
     page.reload()
     settled(page)
-    assert page.input_value("select[name=provider]") == "groq"
+    assert ticked(page, "provider") == ["groq"] and shown(page, "provider") == "groq"
     assert total(page, "cost") == dollars(of_groq)
-    page.select_option("select[name=agent]", "codex")
-    settled(page)
+    choose(page, "agent", "codex")
     assert total(page, "requests") == "0"
     page.go_back()
     settled(page)
-    assert page.input_value("select[name=agent]") == ""
+    assert ticked(page, "agent") == [] and shown(page, "agent") == "all"
     assert total(page, "cost") == dollars(of_groq)
     page.click("button[type=reset]")
     settled(page)
     assert (page.url, total(page, "cost")) == (site, dollars(ROWS))
 
 
+def test_a_filter_takes_several(site: str, open_page: OpenPage) -> None:
+    page = open_page(site)
+    both = [row for row in ROWS if row.provider in ("anthropic", "groq")]
+    choose(page, "provider", "groq", "anthropic")
+    assert page.url.endswith("?provider=anthropic&provider=groq")
+    assert (total(page, "cost"), total(page, "requests")) == (dollars(both), f"{len(both):,}")
+    assert shown(page, "provider").split() == ["anthropic", "+1"]
+    assert page.title() == "ringlet-mitm · anthropic · groq"
+    page.click("#tab-provider")
+    assert [row[0] for row in cells(page, "#panel")[1:-1]] == ["anthropic", "groq"]
+    choose(page, "agent", "codex")
+    of_codex = [row for row in both if row.agent == "codex"]
+    assert total(page, "requests") == str(len(of_codex)) and 0 < len(of_codex) < len(both)
+    page.reload()
+    settled(page)
+    assert (ticked(page, "provider"), ticked(page, "agent")) == (["anthropic", "groq"], ["codex"])
+    assert total(page, "cost") == dollars(of_codex)
+    choose(page, "provider", "anthropic")
+    assert "provider=groq" in page.url and "anthropic" not in page.url
+    page.go_back()
+    settled(page)
+    assert ticked(page, "provider") == ["anthropic", "groq"]
+    page.click("#filter-provider")
+    page.click(".choice[data-name=provider] button.all")
+    settled(page)
+    assert "provider=" not in page.url and ticked(page, "provider") == []
+
+
+def test_several_are_what_the_command_line_says_of_them(site: str, home: Home, open_page: OpenPage) -> None:
+    page = open_page(f"{site}?model=own-model&model=claude-opus-4-6[1m]&tab=model")
+    lines = said(home, "--by", "model", "--model", "own-model", "--model", "claude-opus-4-6[[]1m]").splitlines()
+    printed = next(re.split(r"\s{2,}", line.strip()) for line in lines if line.startswith("TOTAL"))
+    assert [cell for cell in cells(page, "#panel")[-1] if cell] == ["total", *printed[1:]]
+
+
+def test_a_name_that_nobody_has_any_more_can_be_taken_away(site: str, open_page: OpenPage) -> None:
+    page = open_page(f"{site}?model=gone&model=own-model")
+    assert total(page, "requests") == "1"
+    assert shown(page, "model").split() == ["gone", "+1"]
+    choose(page, "model", "gone")
+    assert page.url.endswith("?model=own-model")
+
+
+def test_a_list_closes_when_one_goes_on(site: str, open_page: OpenPage) -> None:
+    page = open_page(site)
+    is_open = "all => all.filter(one => one.open).map(one => one.parentNode.dataset.name)"
+    for name in ("model", "agent"):
+        page.click(f"#filter-{name}")
+        assert page.locator(".choice details").evaluate_all(is_open) == [name]
+    page.click("#over-time")
+    assert page.locator(".choice details").evaluate_all(is_open) == []
+
+
+def test_a_long_list_can_be_searched(site: str, open_page: OpenPage) -> None:
+    page = open_page(site)
+    page.click("#filter-model")
+    page.evaluate("choices.show(() => ['m-3'], { model: [...Array(30).keys()].map(place => `m-${place}`) })")
+    page.locator(".choice[data-name=model] .find").fill("M-2")
+    seen = page.locator(".choice[data-name=model] label:visible").all_inner_texts()
+    assert seen == ["m-2", "m-3", *(f"m-{place}" for place in range(20, 30))]
+
+
 def test_a_name_that_looks_like_a_glob_means_itself(site: str, open_page: OpenPage) -> None:
     page = open_page(site)
-    page.select_option("select[name=model]", "claude-opus-4-6[1m]")
-    settled(page)
+    choose(page, "model", "claude-opus-4-6[1m]")
     assert total(page, "requests") == "140"
 
 
@@ -176,7 +256,8 @@ def test_all_is_reached_by_keys(site: str, open_page: OpenPage) -> None:
     for _ in range(25):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("(e => e.id || e.name || e.type || e.tagName)(document.activeElement)"))
-    wanted = ["A", "theme", "period", "profile", "rule", "provider", "model", "agent", "reset", "measure", "stack"]
+    filters = [f"filter-{name}" for name in ("profile", "rule", "provider", "model", "agent")]
+    wanted = ["A", "theme", "period", *filters, "reset", "measure", "stack"]
     places = [reached.index(name) for name in (*wanted, "chart", "SUMMARY", "tab-rule")]
     assert places == sorted(places)
     page.focus("#tab-rule")
@@ -189,10 +270,30 @@ def test_all_is_reached_by_keys(site: str, open_page: OpenPage) -> None:
     assert page.inner_text("#legend .when") == "2026-11-14"
     page.keyboard.press("ArrowRight")
     assert page.inner_text("#legend .when") == "2026-11-15"
-    page.focus("select[name=provider]")
-    page.keyboard.type("groq")
+
+
+def test_filters_are_set_by_keys(site: str, open_page: OpenPage) -> None:
+    page = open_page(site)
+    focused = "(e => e.id || e.value || e.textContent)(document.activeElement)"
+    page.focus("#filter-provider")
+    page.keyboard.press("Enter")
+    names = page.locator(".choice[data-name=provider] input").evaluate_all("all => all.map(box => box.value)")
+    assert len(names) < 12  # else there is a field to search first
+    for name in ("", *names):
+        page.keyboard.press("ArrowDown" if name != names[-1] else "Tab")
+        assert page.evaluate(focused) == (name or "all")
+        if name in ("anthropic", "groq"):
+            page.keyboard.press("Space")
+            settled(page)
+            assert page.evaluate(focused) == name
+    assert page.url.endswith("?provider=anthropic&provider=groq")
+    page.keyboard.press("Escape")
+    assert page.evaluate(focused) == "filter-provider"
+    assert page.get_attribute(".choice[data-name=provider] details", "open") is None
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
     settled(page)
-    page.wait_for_url("**provider=groq**")
+    assert page.url == site
 
 
 def test_everything_has_a_name_for_readers(site: str, open_page: OpenPage) -> None:

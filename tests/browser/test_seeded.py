@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
-from browser.conftest import OpenPage, serving, settled
-from browser.test_page import cells, total
+from browser.conftest import OpenPage, serving
+from browser.test_page import cells, choose, total
 from seeded import Made, counted, seeded
 
 from ringlet_mitm.addons.usage.ledger import insert, transaction, writing
@@ -69,8 +69,7 @@ def test_with_filters(large: str, open_page: OpenPage) -> None:
         if (made.row.profile, made.row.agent) == ("work", "codex") and first <= made.row.started_us < after
     ]
     assert (total(page, "cost"), total(page, "requests")) == (dollars(wanted), f"{len(wanted):,}")
-    page.locator("summary").click()
+    page.locator("main summary").click()
     assert len(cells(page, "#values")) == 1 + 12
-    page.select_option("select[name=agent]", "")
-    settled(page)
+    choose(page, "agent", "codex")
     assert int(total(page, "requests").replace(",", "")) > len(wanted)

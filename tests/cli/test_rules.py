@@ -224,6 +224,23 @@ def test_without_a_profile_everything_passes_through(home: Path) -> None:
     assert explained("-", stdin=json.dumps(BODY))["decision"]["label"] == "default → passthrough"
 
 
+@pytest.mark.parametrize("to", ["passthrough", "anthropic"])
+def test_other_models_are_called_by_who_will_be_asked_for_them(home: Path, work: Path, to: str) -> None:
+    work.write_text(f'[default]\nto = "{to}"\n')
+    others = '"claude-opus-4-8" = ["claude-haiku-4-5", "openai/gpt-4o"]'
+    (home / "config.toml").write_text(f"[reliability.model_fallbacks]\n{others}\n")
+    body = json.dumps(BODY | {"model": "claude-opus-4-8"})
+    lines = run("explain", "-", "--profile", "work", stdin=body).output.splitlines()
+    (said,) = (line.strip() for line in lines if "if it fails" in line)
+    assert said.startswith("then, if it fails: anthropic/claude-haiku-4-5, then openai/gpt-4o; up to 2 retries each")
+    chain = explained("-", "--profile", "work", stdin=body)["chain"]
+    assert [(one["provider"], one["model"]) for one in chain] == [
+        ("anthropic", "claude-opus-4-8"),
+        ("anthropic", "claude-haiku-4-5"),
+        ("openai", "gpt-4o"),
+    ]
+
+
 def test_no_key_is_printed(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINIMAX_API_KEY", "sk-mini-secretsecretsecret")
     work.write_text('[[rule]]\nmatch.header = { x-api-key = "sk-ant-*" }\nto = "minimax"\n')

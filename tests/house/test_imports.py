@@ -67,8 +67,8 @@ def test_one_file_imports_genai_prices() -> None:
 
 
 def test_no_file_but_the_stream_layers_imports_mitmproxys_layers() -> None:
-    allowed = {"addons/http_stream.py", "addons/numbered_stream.py", "addons/socket_relay.py"}
-    assert importers("mitmproxy.proxy.layers") <= allowed
+    streams = {f"addons/{name}_stream.py" for name in ("http", "begun", "numbered")}
+    assert importers("mitmproxy.proxy.layers") <= {*streams, "addons/socket_relay.py"}
 
 
 def test_wire_formats_know_nothing_of_mitmproxy_or_the_rest() -> None:

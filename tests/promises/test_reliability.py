@@ -53,6 +53,7 @@ def test_it_is_obeyed(promise: Promise, vendor: FaultyVendor, tmp_path: Path) ->
                 for _ in range(promise.get("times", 1))
             ]
         found: list[dict[str, Any]] = json.loads(proxy.run("usage", "--sql", ATTEMPTS, "--json"))
+        proxy.kill()  # it would bring into the ledger what nobody reads any more
     assert got[-1] == promise["got"], found
     assert [f"{one['provider']} {one['status']}" for one in found] == promise["tried"]
     for (least, most), one in zip(promise.get("waits", []), found, strict=False):

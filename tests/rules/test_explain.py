@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from ringlet_mitm.rules.explain import Explanation, Leg, explain
+from ringlet_mitm.rules.explain import Explanation, explain
 from ringlet_mitm.rules.keys import KeyRef
+from ringlet_mitm.rules.legs import Leg
 from ringlet_mitm.rules.peek import AgentRequest, Peek, Spans, Unreadable
 from ringlet_mitm.rules.providers import Endpoint
 from ringlet_mitm.rules.rulebook import load_rulebook
@@ -159,7 +160,7 @@ def test_what_comes_after_a_failure_is_told_as_that(explained: Any) -> None:
     legs = (Leg(MOVES, Sent("api.minimax.io")), Leg(STAYS, Sent("api.anthropic.com", keeps_credentials=True)))
     lines = explained(*legs, exact_tokens=1600).lines()
     assert [line for line in lines if line in ("rewrite", "if that fails")] == ["rewrite", "if that fails"]
-    said = "  then, if it fails: passthrough/claude-sonnet-4-5; up to 2 retries each, 500 ms doubling"
+    said = "  then, if it fails: anthropic/claude-sonnet-4-5; up to 2 retries each, 500 ms doubling"
     assert said in lines
 
 

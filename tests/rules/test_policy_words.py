@@ -15,17 +15,22 @@ from ringlet_mitm.rules.targets import Target
 
 
 def target(name: str, key: str = "K") -> Target:
-    provider, _, model = name.partition("/")
+    """`>` before it says that it is the host that the agent asked for."""
+    provider, _, model = name.removeprefix(">").partition("/")
     there = Endpoint("https", "x.example", 443, "/")
-    passes = provider == "passthrough"
-    return Target(provider, model, WireFormat.CHAT, there, "bearer", KeyRef((key,)), as_asked=passes)
+    return Target(provider, model, WireFormat.CHAT, there, "bearer", KeyRef((key,)), as_asked=name.startswith(">"))
 
 
 @pytest.mark.parametrize(
     ("names", "words"),
     [
         (["groq/m"], ""),
-        (["groq/m", "openrouter/a/b", "passthrough/m"], "openrouter/a/b, then passthrough/m"),
+        (["groq/m", "openrouter/a/b", ">anthropic/m"], "openrouter/a/b, then anthropic/m"),
+        ([">anthropic/m", ">anthropic/n", "openai/o"], "anthropic/n, then openai/o"),
+        (["groq/m", ">/m"], "passthrough/m"),
+        ([">anthropic/m", "anthropic/m"], "the same with a key of ours"),
+        (["anthropic/m", ">anthropic/m"], "the same with the key of the agent"),
+        ([">anthropic/m", "anthropic/m", "anthropic/m"], "the same with a key of ours, then the same with another key"),
         (["groq/m", "groq/m"], "the same with another key"),
         (["groq/m", "groq/m", "groq/m", "groq/n"], "the same with 2 further keys, then groq/n"),
         (["groq/m", "gw/n", "gw/n"], "gw/n, then the same with another key"),

@@ -15,9 +15,9 @@ from ringlet_mitm.rules.pricing import (
     UNKNOWN_COST,
     PriceCard,
     Rates,
+    RateTable,
     Tier,
     Usage,
-    amounts,
     cost,
     cost_as_asked,
     cost_uncached,
@@ -120,12 +120,25 @@ SWITCHES: dict[str, tuple[Usage, Rates, int, str | None]] = {
     "only the first half was": (Usage(input_tokens=2 * MILLION), STEPS, MILLION, "3"),
     "the conversation was longer before": (Usage(input_tokens=MILLION), STEPS, 9 * MILLION, "3"),
     "nothing was": (Usage(input_tokens=MILLION), STEPS, 0, "0"),
-    "what is read from the cache here is not lost": (
-        Usage(input_tokens=MILLION, cache_read_tokens=8 * MILLION),
+    "of what was cached before, a part is read here": (
+        Usage(input_tokens=2 * MILLION, cache_read_tokens=8 * MILLION),
         STEPS,
         9 * MILLION,
         "3",
     ),
+    "all that was cached before is read here": (
+        Usage(input_tokens=MILLION, cache_read_tokens=8 * MILLION),
+        STEPS,
+        8 * MILLION,
+        "0",
+    ),
+    "more is read here than was cached before": (
+        Usage(cache_write_5m_tokens=MILLION, cache_read_tokens=8 * MILLION),
+        STEPS,
+        MILLION,
+        "0",
+    ),
+    "no price of what is all read here": (Usage(cache_read_tokens=2), Rates(), 2, "0"),
     "what is written stands in front": (
         Usage(input_tokens=MILLION, cache_write_5m_tokens=MILLION, cache_write_1h_tokens=MILLION),
         STEPS,
@@ -160,6 +173,16 @@ def test_what_a_switch_costs(usage: Usage, rates: Rates, cached: int, extra: str
 
 def test_without_prices_a_switch_costs_something_only_where_something_was_cached() -> None:
     assert (switch_cost(Usage(input_tokens=5), None, 5), switch_cost(Usage(input_tokens=5), None, 0)) == (None, 0)
+
+
+@given(usages, st.integers(0, 10**10))
+def test_a_switch_costs_what_reading_that_cache_would_have_saved(usage: Usage, cached: int) -> None:
+    """By the definition: what it did cost, less what the same prompt had cost with so much of it read."""
+    card = PriceCard("p", "m", STEPS, "test")
+    prompt = replace(usage, output_tokens=0, reasoning_tokens=0, image_output_tokens=0, audio_output_tokens=0)
+    had, would = cost(prompt, card).total, cost_as_asked(prompt, card, cached)
+    assert had is not None and would is not None
+    assert switch_cost(usage, card, cached) == had - would
 
 
 def test_a_switch_is_priced_in_the_tier_of_the_request() -> None:
@@ -261,6 +284,6 @@ tariffs = st.builds(
 @given(usages, tariffs)
 def test_amounts_are_those_of_the_bill(usage: Usage, card: PriceCard) -> None:
     bill = cost(usage, card)
-    total, output = amounts([getattr(usage, kind) for kind in TOKEN_KINDS], card)
+    total, output = RateTable(card).amounts([getattr(usage, kind) for kind in TOKEN_KINDS])
     assert total == bill.total
     assert output == (None if total is None else bill.output)

@@ -11,7 +11,7 @@ from ledgers import NOON
 from past import BIG, CARDS, FAST, GPT, MINUTE, turn
 
 from ringlet_mitm.rules.pricing import TOKEN_KINDS
-from ringlet_mitm.rules.recaching import DAY_US, Caches, Tariff, Warm, counts_there, day_of, thread_of
+from ringlet_mitm.rules.recaching import DAY_US, Caches, Tariff, Warm, counts_there, day_of, left_by, thread_of
 
 counts = st.lists(st.integers(0, 10**6), min_size=len(TOKEN_KINDS), max_size=len(TOKEN_KINDS))
 warms = st.none() | st.builds(Warm, st.just("w"), st.integers(0, 9), st.just(1), st.integers(0, 10**7), st.just(0))
@@ -61,9 +61,20 @@ def test_without_a_card_nothing_is_known() -> None:
 class TestCaches:
     def test_each_place_has_its_own(self) -> None:
         caches, first, second = Caches(), turn(1, text=5_000), turn(2, text=6_000)
-        caches.feed(first, thread_of(first), GPT, 5_000)
+        caches.feed(thread_of(first), GPT, left_by(first, 5_000))
         assert caches.warm(second, thread_of(second), GPT) == Warm("r1", first.ended_us, 1, 5_000, 5 * MINUTE)
         assert caches.warm(second, thread_of(second), FAST) is None
+
+    def test_an_hour_is_paid_for(self) -> None:
+        left = left_by(turn(1, cache_write_1h_tokens=1), 5_000)
+        assert left is not None and left.lives_us == 60 * MINUTE
+
+    def test_what_used_no_token_leaves_nothing(self) -> None:
+        caches, first = Caches(), turn(1, text=5_000)
+        assert left_by(turn(2, source="none"), 5_000) is None
+        caches.feed(thread_of(first), GPT, left_by(first, 5_000))
+        caches.feed(thread_of(first), GPT, None)
+        assert caches.warm(first, thread_of(first), GPT) is not None
 
     @pytest.mark.parametrize(
         ("given_", "warm"),
@@ -80,7 +91,7 @@ class TestCaches:
     )
     def test_who_finds_what(self, given_: dict[str, object], warm: bool) -> None:
         caches, first = Caches(), turn(1, text=5_000)
-        caches.feed(first, thread_of(first), GPT, 5_000)
+        caches.feed(thread_of(first), GPT, left_by(first, 5_000))
         second = turn(2, **given_)  # type: ignore[arg-type]
         assert (caches.warm(second, thread_of(second), GPT) is not None) is warm
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toml_texts import as_toml
 
 from ringlet_mitm.rules.errors import ConfigError
 from ringlet_mitm.rules.home import home_of
@@ -202,16 +203,6 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=6,
 )
-
-
-def as_toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(as_toml(item) for item in value)}]"
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {as_toml(item)}' for key, item in value.items())} }}"
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 @given(st.dictionaries(KEYS | st.sampled_from(["model_routes", "reliability", "rule"]), VALUES, max_size=4))

@@ -59,10 +59,15 @@ class Crowd:
     habits: Habits
     stories: list[Story] = field(default_factory=list)
     under_way: int = 0
+    _least: int = 0
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    async def work(self, agents: int, until: float) -> None:
-        """Have that many agents work until then (of time.monotonic()), and finish what they have begun."""
+    async def work(self, agents: int, until: float, least: int = 0) -> None:
+        """Have that many agents work until then (of time.monotonic()), and finish what they have begun.
+
+        Where a busy machine has not let them ask `least` times by then, they go on until they have.
+        """
+        self._least = least
         connected = list(self._connected(agents))
         async with asyncio.TaskGroup() as tasks:
             for place, (way, style, connection) in enumerate(connected):
@@ -88,7 +93,7 @@ class Crowd:
     async def _agent(self, name: str, way: str, style: str, connection: Connection, until: float) -> None:
         dice = random.Random(f"{self.seed} {name}")
         await asyncio.sleep(dice.random() * min(3.0, self.habits.think_s * 2))
-        while time.monotonic() < until:
+        while time.monotonic() < until or len(self.stories) < self._least:
             await self._once(name, way, style, connection, dice)
             if dice.random() < 1 / SESSION:
                 connection.renew()

@@ -48,9 +48,13 @@ ATTACKERS = 6
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How long, how many agents beside it, how many attackers; `every` says whether each hand-made case has a turn."""
+    """How long, how many agents beside it, how many attackers; `every` says whether each hand-made case has a turn.
+
+    It lasts longer where a busy machine has not got to `least` requests and attacks by then.
+    """
 
     seconds: float = 120.0
+    least: int = 0
     agents: int = 20
     seed: int = 1
     every: bool = True
@@ -71,9 +75,9 @@ class Result:
     answers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
 
-def fuzz(folder: Path, extent: Extent) -> Result:
-    """Run it in `folder`, which is the proxy's home."""
-    with Providers(Chance(extent.seed, 0.0, 0.03)) as providers, start(folder, providers, ROUTING) as proxy:
+def fuzz(folder: Path, extent: Extent, made: type[RunningProxy] = RunningProxy) -> Result:
+    """Run it in `folder`, which is the home of a proxy of that kind."""
+    with Providers(Chance(extent.seed, 0.0, 0.03)) as providers, start(folder, providers, ROUTING, made) as proxy:
         return asyncio.run(_fuzz(extent, providers, proxy))
 
 
@@ -107,11 +111,11 @@ async def _attackers(extent: Extent, proxy: RunningProxy, crowd: Crowd, answers:
     async def attacker() -> None:
         for case, dice in turns:
             answers[case.family][await attack(case, proxy.port, str(proxy.ca_file), dice)] += 1
-            if time.monotonic() > until:
+            if time.monotonic() > until and sum(map(Counter.total, answers.values())) >= extent.least:
                 return
 
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(crowd.work(extent.agents, until))
+        tasks.create_task(crowd.work(extent.agents, until, extent.least))
         for _ in range(extent.attackers):
             tasks.create_task(attacker())
 

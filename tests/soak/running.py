@@ -36,10 +36,12 @@ BEGINNING = re.compile(r"\d\d:\d\d:\d\d ")
 class Extent:
     """How much of everything; times in seconds, `faults` and `leaving` are shares of the requests.
 
-    `flat` says that it lasts long enough for memory and files to be flat.
+    `flat` says that it lasts long enough for memory and files to be flat. It lasts longer where a busy machine has not
+    got to `least` requests by then.
     """
 
     seconds: float = 600.0
+    least: int = 0
     streams: int = 200
     seed: int = 1
     faults: float = 0.1
@@ -70,14 +72,14 @@ class Result:
     complaints: list[str] = field(default_factory=list)
 
 
-def soak(folder: Path, extent: Extent) -> Result:
-    """Run it in `folder`, which is the proxy's home."""
+def soak(folder: Path, extent: Extent, made: type[RunningProxy] = RunningProxy) -> Result:
+    """Run it in `folder`, which is the home of a proxy of that kind."""
     chance = Chance(extent.seed, extent.faults, extent.pause_s)
-    with Providers(chance) as providers, start(folder, providers, routing(0)) as proxy:
+    with Providers(chance) as providers, start(folder, providers, routing(0), made) as proxy:
         return asyncio.run(_soak(folder, extent, providers, proxy))
 
 
-def start(folder: Path, providers: Providers, rules: str) -> RunningProxy:
+def start(folder: Path, providers: Providers, rules: str, made: type[RunningProxy]) -> RunningProxy:
     """The proxy, with these rules to begin with."""
     home = home_of({"RINGLET_HOME": str(folder)})
     save_profile(home, Profile(name=PROFILE))
@@ -85,7 +87,7 @@ def start(folder: Path, providers: Providers, rules: str) -> RunningProxy:
     home.providers_dir.mkdir(parents=True, exist_ok=True)
     for one in (*PROVIDERS.values(), *ODD.values()):
         (home.providers_dir / f"{one.name}.toml").write_text(one.file)
-    return RunningProxy(folder, cast(Vendor, providers), profile=PROFILE, keys=KEY)
+    return made(folder, cast(Vendor, providers), profile=PROFILE, keys=KEY)
 
 
 async def _soak(folder: Path, extent: Extent, providers: Providers, proxy: RunningProxy) -> Result:
@@ -95,7 +97,7 @@ async def _soak(folder: Path, extent: Extent, providers: Providers, proxy: Runni
     crowd = Crowd(proxy.port, proxy.ca_file, extent.seed, habits)
     with pinging(proxy.port) as pings:
         await beside(
-            crowd.work(extent.streams, time.monotonic() + extent.seconds),
+            crowd.work(extent.streams, time.monotonic() + extent.seconds, extent.least),
             watch.look(proxy, lambda: crowd.under_way),
             watch.reload(rules, extent.reload_s),
             watch.report(proxy, extent.usage_s),

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -30,11 +32,13 @@ match = { model-equals = "never-asked" }
 to = "groq"
 """
 LOCK = """
-import duckdb, sys, time
+import duckdb, sys
 connection = duckdb.connect(sys.argv[1])
 print("locked", flush=True)
-time.sleep(float(sys.argv[2]))
+sys.stdin.readline()
 """
+# A writer that does not spare the machine.
+RESTLESS = {"ringlet_mitm.addons.usage.apart.LEAST_S": 0.1, "ringlet_mitm.addons.usage.apart.REST": 0}
 
 
 def test_kill_9_in_the_middle_of_1000_requests(start_proxy: StartProxy) -> None:
@@ -89,48 +93,54 @@ def test_two_proxies_and_a_report_at_once(start_proxy: StartProxy) -> None:
 
 
 def test_a_database_that_another_program_has_open(start_proxy: StartProxy) -> None:
-    proxy = start_proxy(RULES)
+    proxy = start_proxy(RULES, constants=RESTLESS)
     with client(proxy) as http:
         post_messages(http, messages_body())
         assert len(rows(proxy, "id")) == 1
         database = proxy.home / "data" / "usage.duckdb"
-        end = time.monotonic() + 10
-        while not database.exists() and time.monotonic() < end:
-            time.sleep(0.05)
-        holder = _hold(database, 3)
-        for _ in range(10):
-            assert post_messages(http, messages_body()).status_code == 200
-        holder.wait(20)
+        until(database.exists)
+        with _held(database):
+            for _ in range(10):
+                assert post_messages(http, messages_body()).status_code == 200
+            until(database.with_name(f".{database.name}.first").exists)  # the writer has found it in use
     proxy.stop()
     assert rows(proxy, "count(*) AS all, count(DISTINCT id) AS ids", "") == [{"all": 11, "ids": 11}]
 
 
-def _hold(database: Path, seconds: float) -> subprocess.Popen[str]:
-    """Another process that has the database open for writing; the proxy's writer may have it for a moment first."""
+@contextmanager
+def _held(database: Path) -> Iterator[None]:
+    """Another process has the database open for writing; the proxy's writer may have it for a moment first."""
+    words, pipe = [sys.executable, "-c", LOCK, str(database)], subprocess.PIPE
     while True:
-        words = [sys.executable, "-c", LOCK, str(database), str(seconds)]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert process.stdout is not None
-        if process.stdout.readline():
-            return process
-        process.wait()
+        with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            if process.stdout.readline():
+                yield
+                process.stdin.close()
+                return
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for another process."""
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.02)
 
 
 def test_a_person_may_open_the_database_while_the_proxy_runs(start_proxy: StartProxy) -> None:
-    proxy = start_proxy(RULES)
+    proxy = start_proxy(RULES, constants=RESTLESS)
     with client(proxy) as http:
         post_messages(http, messages_body())
     database = proxy.home / "data" / "usage.duckdb"
-    end = time.monotonic() + 15
-    found: list[tuple[int]] = []
-    while not found and time.monotonic() < end:
-        time.sleep(0.1)
-        try:
-            with duckdb.connect(str(database), read_only=True) as connection:
-                found = connection.execute("SELECT 1 FROM requests").fetchall()
-        except duckdb.Error:
-            continue
-    assert found == [(1,)]
+
+    def found() -> bool:
+        with suppress(duckdb.Error), duckdb.connect(str(database), read_only=True) as connection:
+            return connection.execute("SELECT 1 FROM requests").fetchall() == [(1,)]
+        return False
+
+    until(found)
 
 
 def test_a_place_that_takes_no_files(start_proxy: StartProxy) -> None:
@@ -141,16 +151,20 @@ def test_a_place_that_takes_no_files(start_proxy: StartProxy) -> None:
     if state.exists():
         state.rename(proxy.home / "state-away")
     state.write_text("in the way")
-    proxy = start_proxy(RULES)
+    proxy = start_proxy(RULES, constants=RESTLESS)
     with client(proxy) as http:
         assert post_messages(http, messages_body()).status_code == 200
-        assert httpx.get(f"{proxy.url}/health", trust_env=False).json()["unsaved_rows"] == 1
+        assert _unsaved(proxy) == 1
         assert any("cannot be written" in line for line in proxy.said)
         state.unlink()
-        end = time.monotonic() + 20
-        while rows(proxy, "count(*) AS all", "")[0]["all"] < 1 and time.monotonic() < end:
-            time.sleep(0.2)
+        until(lambda: _unsaved(proxy) == 0)
     assert rows(proxy, "count(*) AS all", "") == [{"all": 1}]
+
+
+def _unsaved(proxy: RunningProxy) -> int:
+    found = httpx.get(f"{proxy.url}/health", trust_env=False).json()["unsaved_rows"]
+    assert isinstance(found, int)
+    return found
 
 
 def test_an_agent_that_goes_away_leaves_one_row(start_proxy: StartProxy) -> None:
@@ -161,12 +175,9 @@ def test_an_agent_that_goes_away_leaves_one_row(start_proxy: StartProxy) -> None
             url = "https://api.anthropic.com/v1/messages"
             with http.stream("POST", url, content=messages_body(stream=True), headers=headers) as answer:
                 next(answer.iter_bytes())
-        end = time.monotonic() + 10
-        while not (found := rows(proxy)) and time.monotonic() < end:
-            time.sleep(0.05)
-        time.sleep(1.5)
+        until(lambda: bool(rows(proxy)))
+        proxy.stop()  # it would have another to write
     assert [(row["error_class"], row["status"], row["stream"]) for row in rows(proxy)] == [("client-gone", 200, True)]
-    assert len(found) == 1
 
 
 def test_no_key_is_in_any_file_or_output(start_proxy: StartProxy) -> None:

@@ -17,6 +17,8 @@ from ringlet_mitm.cli.demo.upstream import Vendor
 from ringlet_mitm.rules.home import home_of
 
 ANTHROPIC = "api.anthropic.com"
+# So that nobody waits for a proxy that has just started to have more time.
+AT_ONCE = {"ringlet_mitm.addons.snapshots.FIRST_S": 0.0, "ringlet_mitm.addons.snapshots.PERIOD_S": 0.1}
 SESSION = {"x-claude-code-session-id": "11111111-2222"}
 
 
@@ -46,8 +48,8 @@ def line(proxy: RunningProxy, template: str) -> str:
 
 
 def test_while_it_works_and_afterwards(start_proxy: StartProxy, faulty: FaultyVendor) -> None:
-    faulty.script(ANTHROPIC, ok(), ok(), silent(2))
-    proxy = start_proxy("", vendor=cast(Vendor, faulty))
+    faulty.script(ANTHROPIC, ok(), ok(), silent(4))  # with words in it: what comes before may be held back
+    proxy = start_proxy("", vendor=cast(Vendor, faulty), constants=AT_ONCE)
     with client(proxy) as http:
         for _ in range(2):
             assert post_messages(http, messages_body(), user_agent="claude-cli/2.1", **SESSION).status_code == 200
@@ -87,7 +89,7 @@ def test_while_it_works_and_afterwards(start_proxy: StartProxy, faulty: FaultyVe
 
 def test_the_next_one_counts_what_was_before(start_proxy: StartProxy, vendor: Vendor) -> None:
     for requests in (1, 2):
-        proxy = start_proxy("")
+        proxy = start_proxy("", constants=AT_ONCE)
         with client(proxy) as http:
             post_messages(http, messages_body(), **SESSION)
         found = until(proxy, lambda one, wanted=requests: one.complete and one.today.requests == wanted)

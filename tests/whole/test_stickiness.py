@@ -21,10 +21,10 @@ model = "claude-sonnet-4-5"
 
 [default]
 to = "groq"
-model = "llama-3.3-70b-versatile"
+model = "moonshotai/kimi-k2-instruct"
 """
 STICKY = RULES.replace("\n[default]", 'sticky = "session"\n\n[default]')
-CLAUDE, GROQ = "anthropic/claude-sonnet-4-5", "groq/llama-3.3-70b-versatile"
+CLAUDE, GROQ = "anthropic/claude-sonnet-4-5", "groq/moonshotai/kimi-k2-instruct"
 # Words of the conversation, turn by turn: an agent that tidies its context up again and again.
 HOVERING = [400, 1500, 700, 1600, 800, 1700, 900, 1800]
 
@@ -36,7 +36,8 @@ def converse(proxy: RunningProxy, vendor: Vendor, session: str) -> list[str]:
     before = len(vendor.seen)
     with client(proxy) as http:
         for words in HOVERING:
-            body = messages_body(messages=[*BEGINNING, {"role": "user", "content": "word " * words}])
+            said = {"type": "text", "text": "word " * words, "cache_control": {"type": "ephemeral"}}
+            body = messages_body(messages=[*BEGINNING, {"role": "user", "content": [said]}])
             assert post_messages(http, body, x_claude_code_session_id=session).status_code == 200
             title = messages_body("a title").replace(b"claude-opus-4-8", b"claude-haiku-4-5")
             assert post_messages(http, title, x_claude_code_session_id=session).status_code == 200
@@ -74,7 +75,9 @@ def test_a_sticky_rule_ends_the_hovering(
     switched = [row for row in every if row["switched_from"]]
     assert len(switched) == wire
     for row in switched:
-        assert 0 < row["cost_switch"] <= row["cost_input"] if row["provider"] == "anthropic" else True
+        # What Claude had in its cache was left behind; at Groq nothing was long enough for one.
+        left_behind = row["provider"] == "groq"
+        assert 0 < row["cost_switch"] <= row["cost_input"] if left_behind else row["cost_switch"] == 0
     assert found["total"]["switch_cost_usd"] == pytest.approx(sum(row["cost_switch"] for row in switched))
     whole = report(proxy, "--by-rule")["total"]
     assert (whole["requests"], whole["switches"]) == (2 * len(HOVERING), wire)

@@ -16,14 +16,16 @@ const address = (() => {
     return asked.toString();
   }
 
+  // The first value of a filter, '' where there is none; and all of them.
   const filter = (name) => params.get(name) || "";
+  const filters = (name) => params.getAll(name).filter(Boolean);
   const view = (name) => params.get(name) || VIEW[name];
 
-  // Several at once; what is empty or as it is by itself does not stand there.
-  function set(values) {
-    for (const [name, value] of Object.entries(values)) {
-      if (value && value !== VIEW[name]) params.set(name, value);
-      else params.delete(name);
+  // Several at once, each with one value or a list; what is empty or as it is by itself does not stand there.
+  function set(given) {
+    for (const [name, values] of Object.entries(given)) {
+      params.delete(name);
+      for (const value of [values].flat()) if (value && value !== VIEW[name]) params.append(name, value);
     }
     const text = params.toString();
     try {
@@ -35,5 +37,5 @@ const address = (() => {
 
   const clear = () => set(Object.fromEntries(FILTERS.map((name) => [name, ""])));
 
-  return { FILTERS, question, filter, view, set, clear };
+  return { FILTERS, question, filter, filters, view, set, clear };
 })();

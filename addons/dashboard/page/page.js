@@ -79,27 +79,15 @@
   }
 
   function showFilters() {
-    for (const field of find("filters").elements) {
-      if (!field.name) continue;
-      const value = address.filter(field.name);
-      if (numbers && numbers.choices[field.name]) offer(field, numbers.choices[field.name], value);
-      field.value = value;
-    }
+    for (const name of ["period", "since", "until"]) find("filters").elements[name].value = address.filter(name);
+    choices.show(address.filters, numbers && numbers.choices);
     for (const field of document.querySelectorAll("input[type=radio]")) {
       field.checked = field.value === address.view(field.name);
     }
-    const more = ["project", "session", "origin", "tz"].filter(address.filter).map((name) => `${name} ${words.name(address.filter(name))}`);
-    document.title = ["ringlet-mitm", ...address.FILTERS.filter(address.filter).map(address.filter)].map(words.text).join(" · ");
+    const more = ["project", "session", "origin", "tz"].filter(address.filter)
+      .map((name) => `${name} ${address.filters(name).map(words.name).join(" or ")}`);
+    document.title = ["ringlet-mitm", ...address.FILTERS.flatMap(address.filters)].map(words.text).join(" · ");
     if (numbers) find("what").textContent = [`usage, ${numbers.words}`, ...more].join(", ");
-  }
-
-  // The names there are, and the one that is asked for even where there is no such name.
-  function offer(field, names, value) {
-    const all = value && !names.includes(value) ? [value, ...names] : names;
-    // A list that is open closes when it is made anew.
-    if (all.join("\n") === [...field.options].slice(1).map((option) => option.value).join("\n")) return;
-    const options = all.map((name) => element("option", words.text(name), { value: name }));
-    field.replaceChildren(element("option", "all", { value: "" }), ...options);
   }
 
   function show() {
@@ -173,7 +161,12 @@
   }
 
   function filtered(event) {
-    const { name, value } = event.target;
+    const { name, value, type } = event.target;
+    if (!name) return;
+    if (type === "checkbox") {
+      change({ [name]: choices.chosen(name) });
+      return;
+    }
     const instead = name === "period" ? { since: "", until: "" } : ["since", "until"].includes(name) ? { period: "" } : {};
     change({ ...instead, [name]: value });
   }
@@ -247,6 +240,7 @@
   find("theme").addEventListener("click", repaint);
   find("main").addEventListener("change", viewed);
   find("filters").addEventListener("change", filtered);
+  choices.watch(find("filters"), (name, values) => change({ [name]: values }));
   find("filters").addEventListener("submit", (event) => event.preventDefault());
   find("filters").addEventListener("reset", (event) => {
     event.preventDefault();

@@ -15,6 +15,7 @@ from ringlet_mitm.addons.usage.imports.logs import AgentLog
 from ringlet_mitm.addons.usage.imports.passages import Figures, Pair, Passage, Passages, figures_of, passages
 from ringlet_mitm.addons.usage.ledger import reading
 from ringlet_mitm.addons.usage.reports import Row, Shown, Table, Unit
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 
 # What the sums are of, by the word for it that programs read.
 PARTS: Mapping[str, str] = {
@@ -130,9 +131,10 @@ def audit(
     *,
     since_us: int = 0,
     progress: Progress = lambda file: None,
+    shared: LedgerTarget | None = None,
 ) -> Audit:
-    """Compare; raises LedgerError where the ledger cannot be read."""
-    with reading(database, spool, wait_s=WAIT_S) as connection:
+    """Compare; raises LedgerError where the ledger cannot be read. `shared` is the store that counts as well."""
+    with reading(database, spool, wait_s=WAIT_S, shared=shared, views=()) as connection:
         through = passages(connection, source.agent, since_us)
     found, seen = Audit(), set[int]()
     for file in files:

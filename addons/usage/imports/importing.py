@@ -19,10 +19,20 @@ from pathlib import Path
 
 from ringlet_mitm.addons.usage.imports.bills import ORIGIN, Bills
 from ringlet_mitm.addons.usage.imports.calls import LoggedCall, Section
-from ringlet_mitm.addons.usage.imports.imported import WAIT_S, Known, known, refused, remove, store
+from ringlet_mitm.addons.usage.imports.imported import (
+    WAIT_S,
+    Known,
+    known,
+    refused,
+    remove,
+    remove_shared,
+    store,
+    store_shared,
+)
 from ringlet_mitm.addons.usage.imports.logs import AgentLog
 from ringlet_mitm.addons.usage.ledger import reading
 from ringlet_mitm.addons.usage.rows import RequestRow
+from ringlet_mitm.rules.ledger_target import LedgerTarget
 
 BATCH_ROWS = 2000
 SECOND_US = 1_000_000
@@ -104,7 +114,7 @@ class Import:
             if row.id in refused:
                 self.summary.known += 1
                 continue
-            before, _ = self._ledger.imported.get(int(row.id[-16:], 16), (None, False))
+            before, *_ = self._ledger.imported.get(int(row.id[-16:], 16), (None, False, ""))
             if before is None:
                 self.summary.add_new(row)
             elif row.usage.total_input + row.usage.total_output > before:
@@ -130,7 +140,7 @@ class Import:
     def _is_fresh(self, call: LoggedCall) -> bool:
         """Whether the ledger does not have it as it is."""
         self.summary.found += 1
-        tokens, settled = self._ledger.imported.get(call.digest, (-1, False))
+        tokens, settled, _ = self._ledger.imported.get(call.digest, (-1, False, ""))
         if call.tokens > tokens or (not settled and self._ledger.tells(call)):
             return True
         self.summary.known += 1
@@ -148,15 +158,27 @@ def run(
     since_us: int = 0,
     dry: bool = False,
     progress: Progress = lambda file: None,
+    shared: LedgerTarget | None = None,
 ) -> Summary:
-    """Import files of an agent; raises LedgerError, LedgerBusy where the ledger belongs to others for over 30 s."""
+    """Import files of an agent, into the store `shared` where this machine has one with others.
+
+    Raises LedgerError, LedgerBusy where the ledger belongs to others for over 30 s.
+    """
     origin = f"{ORIGIN}{source.agent}"
-    with reading(database, spool, wait_s=WAIT_S) as connection:
-        importing = Import(bills, known(connection, source.agent, since_us, now_us), since_us)
+    with reading(database, spool, wait_s=WAIT_S, shared=shared, views=()) as connection:
+        ledger = known(connection, source.agent, since_us, now_us)
+    importing = Import(bills, ledger, since_us)
     for batch in _batches(_rows(importing, source, files, since_us, progress)):
-        kept_out = refused(database, spool, batch) if dry else store(database, batch, origin)
+        if dry:
+            kept_out = refused(database, spool, batch, shared)
+        elif shared is not None:
+            kept_out = store_shared(ledger, database, spool, batch, shared)
+        else:
+            kept_out = store(database, batch, origin)
         importing.count(batch, kept_out)
-    if importing.twice and not dry:
+    if importing.twice and not dry and shared is not None:
+        remove_shared(ledger, database, importing.twice, origin, shared)
+    elif importing.twice and not dry:
         remove(database, importing.twice, origin)
     importing.summary.proxied += len(importing.twice)
     return importing.summary

@@ -28,7 +28,7 @@
 -- estimated       1 where the provider did not report the tokens
 -- switches        1 where another provider or model had answered the conversation before
 -- switch          which, and which it is now: 'groq/llama-3.3-70b-versatile → anthropic/claude-sonnet-4-5'; '' else
--- switch_cost     USD of known_cost that would not have been paid without the switch; NULL where a price is unknown
+-- switch_cost     USD of known_cost that reading the cache left behind would have saved; NULL where a price is unknown
 -- switch_unpriced 1 where that is so
 CREATE OR REPLACE VIEW spend AS
 SELECT
@@ -49,17 +49,17 @@ SELECT
     status,
     origin,
     arm,
-    1 AS requests,
+    requests,
     failed,
     input,
     output,
     known_cost,
-    CAST(known_cost IS NULL AS TINYINT) AS unpriced,
-    CAST(usage_source = 'estimated' AS TINYINT) AS estimated,
-    CAST(switched_from <> '' AS TINYINT) AS switches,
+    unpriced,
+    estimated,
+    switches,
     CASE WHEN switched_from = '' THEN '' ELSE switched_from || ' → ' || provider || '/' || model END AS switch,
     cost_switch AS switch_cost,
-    CAST(switched_from <> '' AND cost_switch IS NULL AS TINYINT) AS switch_unpriced
+    switch_unpriced
 FROM counted
 UNION ALL BY NAME
 SELECT

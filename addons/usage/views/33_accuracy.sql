@@ -2,35 +2,16 @@
 --
 --   SELECT provider, model, median(ratio) FROM accuracy GROUP BY ALL
 --
--- Names are those of `counted`.
--- counted_tokens   o200k_base tokens of the input
--- estimated        that times `calibration`, the ratio that was learned by then: what token thresholds were compared with
--- reported         the provider's own count
--- ratio            estimated to reported; 1 is right, above it was overestimated
--- error            how far it was off, as a part of what was reported
--- needed           the calibration that would have been right
+-- Columns are those of `counted`, but for these.
+-- estimated  tokens: `counted_tokens` (o200k_base, of the input) times `calibration`, the ratio that was learned by then;
+--            what token thresholds were compared with
+-- reported   the provider's own count
+-- ratio      estimated to reported; 1 is right, above it was overestimated
+-- error      how far it was off, as a part of what was reported
+-- needed     the calibration that would have been right
 CREATE OR REPLACE VIEW accuracy AS
 SELECT
-    id,
-    started_us,
-    hour,
-    day,
-    week,
-    month,
-    profile,
-    rule,
-    provider,
-    model,
-    agent,
-    session,
-    project,
-    origin,
-    arm,
-    status,
-    1 AS requests,
-    counted_tokens,
-    calibration,
-    estimated_input_tokens AS estimated,
+    * REPLACE (estimated_input_tokens AS estimated),
     input AS reported,
     estimated_input_tokens / input AS ratio,
     abs(estimated_input_tokens - input) / input AS error,

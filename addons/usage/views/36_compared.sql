@@ -3,7 +3,7 @@
 --
 --   SELECT rule, shadow, side, count(*), avg(known_cost) FROM compared GROUP BY ALL
 --
--- Names are those of `counted`, but for these; a request that was split and copied too has two rows.
+-- Columns are those of `counted`, but for these; a request that was split and copied too has two rows.
 -- rule            label of the rule that splits or has a shadow, also of its copies
 -- shadow          where the copies went, provider/model; '' for a split
 -- side            the arm, 'as sent', or 'copy'
@@ -25,33 +25,10 @@ WITH sides AS (
     WHERE copy.origin = 'shadow' AND copy.shadow_of <> ''
 )
 SELECT
-    id,
-    started_us,
-    hour,
-    day,
-    week,
-    month,
-    profile,
-    rule,
-    shadow,
-    side,
-    provider,
-    model,
-    agent,
-    session,
-    project,
-    origin,
-    status,
-    1 AS requests,
-    failed,
+    *,
     CAST(shadow = '' AND side <> 'passthrough' AND provider <> split_part(side, '/', 1) AS TINYINT) AS elsewhere,
     CASE WHEN failed = 0 THEN (first_byte_us - started_us) / 1000 END AS first_byte_ms,
     CASE WHEN failed = 0 THEN (ended_us - started_us) / 1000 END AS total_ms,
-    input,
-    output,
-    known_cost,
-    CAST(known_cost IS NULL AS TINYINT) AS unpriced,
-    CAST(usage_source = 'estimated' AS TINYINT) AS estimated,
     CAST(stop_reason IN ('max tokens', 'context full') AS TINYINT) AS cut_off,
     CAST(stop_reason IN ('refusal', 'safety') AS TINYINT) AS refused
 FROM sides;

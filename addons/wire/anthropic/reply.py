@@ -27,12 +27,13 @@ from ringlet_mitm.addons.wire.canonical import (
     ToolResult,
     fields_of,
 )
-from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, write_json
+from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, within_depth, write_json
 from ringlet_mitm.addons.wire.identifiers import seal
 from ringlet_mitm.addons.wire.leftovers import remembered
 from ringlet_mitm.addons.wire.lenient import LenientDecoder
 from ringlet_mitm.addons.wire.stops import stop_of, stop_word
-from ringlet_mitm.addons.wire.usage_fields import MessagesUsage, rendered_usage
+from ringlet_mitm.addons.wire.usage_fields import MessagesUsage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import WireFormat
 
@@ -43,15 +44,13 @@ ENDS = (Stop.END, Stop.TOOL_CALLS, Stop.STOP_SEQUENCE, Stop.OTHER)
 _usage = LenientDecoder(MessagesUsage)
 
 
+@within_depth("the answer")
 def parse_reply(body: Json) -> Reply:
     """An answer. Raises Untranslatable where there is none in it."""
     content = body.get("content")
     if not isinstance(content, list):
         raise Untranslatable("the answer has no list of content")
-    try:
-        return _parsed(body, content)
-    except RecursionError:
-        raise Untranslatable("the answer is nested too deep") from None
+    return _parsed(body, content)
 
 
 def _parsed(body: Json, content: list[Any]) -> Reply:

@@ -48,7 +48,7 @@ from ringlet_mitm.addons.wire.canonical import (
     Tool,
     fields_of,
 )
-from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable
+from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable, within_depth
 from ringlet_mitm.addons.wire.leftovers import leftovers
 from ringlet_mitm.rules.shapes import WireFormat
 
@@ -57,18 +57,12 @@ ROLES = {role.value: role for role in Role}
 APART = ("system", "messages", "tools")
 
 
+@within_depth("the request")
 def parse_request(body: Json, path: str) -> Conversation:
     """A request; its `native` is there even if nothing is left over: it says that the request is of this format.
 
     Raises Untranslatable where there is no conversation in it.
     """
-    try:
-        return _parsed(body)
-    except RecursionError:
-        raise Untranslatable("the request is nested too deep") from None
-
-
-def _parsed(body: Json) -> Conversation:
     model, messages = body.get("model", ""), body.get("messages")
     if not isinstance(model, str):
         raise Untranslatable("'model' is not a text")
@@ -125,20 +119,18 @@ def _tools(body: Json, left: Json) -> tuple[Tool | ServerTool, ...]:
     return known
 
 
+@within_depth("the request")
 def render_request(conversation: Conversation) -> Rendered:
     """The request, as the vendor takes it. Raises Untranslatable for what Messages cannot hold at all."""
     losses = Losses()
-    try:
-        if conversation.native is not None and conversation.native.format is HERE:
-            body = _body(conversation, losses)
-            body.update(fields_of(conversation.native, HERE))
-            if conversation.stream:
-                body["stream"] = True
-        else:
-            body = _body(_fitted(conversation, losses), losses)
-            mark_automatically(body)
-    except RecursionError:
-        raise Untranslatable("the request is nested too deep") from None
+    if conversation.native is not None and conversation.native.format is HERE:
+        body = _body(conversation, losses)
+        body.update(fields_of(conversation.native, HERE))
+        if conversation.stream:
+            body["stream"] = True
+    else:
+        body = _body(_fitted(conversation, losses), losses)
+        mark_automatically(body)
     return Rendered(body, losses.found)
 
 

@@ -49,7 +49,7 @@ from ringlet_mitm.addons.wire.codec import AnswerContext, write_json
 from ringlet_mitm.addons.wire.faults import error_event
 from ringlet_mitm.addons.wire.identifiers import seal
 from ringlet_mitm.addons.wire.sse import SseEvent, render
-from ringlet_mitm.addons.wire.usage_fields import rendered_usage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss, WireFormat
 

@@ -46,7 +46,7 @@ from ringlet_mitm.addons.wire.chat.thinking import DETAILS, FIELDS, GAP, sealed_
 from ringlet_mitm.addons.wire.codec import AnswerContext, write_json
 from ringlet_mitm.addons.wire.faults import error_event
 from ringlet_mitm.addons.wire.stops import stop_word
-from ringlet_mitm.addons.wire.usage_fields import rendered_usage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss, WireFormat
 

@@ -29,11 +29,12 @@ from ringlet_mitm.addons.wire.canonical import (
 )
 from ringlet_mitm.addons.wire.chat.leftovers import leftovers, restored
 from ringlet_mitm.addons.wire.chat.messages import assistant_blocks, assistant_message
-from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, write_json
+from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, within_depth, write_json
 from ringlet_mitm.addons.wire.faults import error_in
 from ringlet_mitm.addons.wire.lenient import LenientDecoder
 from ringlet_mitm.addons.wire.stops import stop_of, stop_word
-from ringlet_mitm.addons.wire.usage_fields import ChatUsage, rendered_usage
+from ringlet_mitm.addons.wire.usage_fields import ChatUsage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss, WireFormat
 
@@ -43,15 +44,33 @@ UNSAID = ()  # equals nothing that JSON says
 _usage = LenientDecoder(ChatUsage)
 
 
+@within_depth("the answer")
 def parse_reply(body: Json) -> Reply:
     """What an answer says; of several candidates the first.
 
     Raises Untranslatable where it is an error, or has no choices.
     """
-    try:
-        return _parsed(body)
-    except RecursionError:
-        raise Untranslatable("this answer is nested too deep to be read") from None
+    choices = body.get("choices") if isinstance(body, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, dict):
+        error = error_in(body)
+        raise Untranslatable(f"the provider answers: {error.message}" if error else "the answer has no choices")
+    message = first.get("message")
+    message = message if isinstance(message, dict) else {}
+    answer_id, model, created = body.get("id"), body.get("model"), body.get("created")
+    word = first.get("finish_reason")
+    name = answer_id if isinstance(answer_id, str) else ""
+    blocks = assistant_blocks(message, name)
+    reply = Reply(
+        id=name,
+        model=model if isinstance(model, str) else "",
+        blocks=blocks,
+        stop=stop_in(word, blocks),
+        usage=figures_in(body, first),
+        stop_said=word if isinstance(word, str) else "",
+        created=created if type(created) is int else None,
+    )
+    return replace(reply, native=_left(body, first, message, reply))
 
 
 def render_reply(reply: Reply, context: AnswerContext) -> Rendered:
@@ -111,30 +130,6 @@ def name_of(block: Block) -> str:
     if isinstance(block, Foreign):
         return block.what
     return block.kind.value if isinstance(block, Media) else type(block).__name__.lower()
-
-
-def _parsed(body: Any) -> Reply:
-    choices = body.get("choices") if isinstance(body, dict) else None
-    first = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(first, dict):
-        error = error_in(body)
-        raise Untranslatable(f"the provider answers: {error.message}" if error else "the answer has no choices")
-    message = first.get("message")
-    message = message if isinstance(message, dict) else {}
-    answer_id, model, created = body.get("id"), body.get("model"), body.get("created")
-    word = first.get("finish_reason")
-    name = answer_id if isinstance(answer_id, str) else ""
-    blocks = assistant_blocks(message, name)
-    reply = Reply(
-        id=name,
-        model=model if isinstance(model, str) else "",
-        blocks=blocks,
-        stop=stop_in(word, blocks),
-        usage=figures_in(body, first),
-        stop_said=word if isinstance(word, str) else "",
-        created=created if type(created) is int else None,
-    )
-    return replace(reply, native=_left(body, first, message, reply))
 
 
 def _left(body: Json, choice: Json, message: Json, reply: Reply) -> Native:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ringlet_mitm.addons.wire.canonical import (
     AnswerFormat,
@@ -31,40 +30,19 @@ from ringlet_mitm.addons.wire.chat.parts import read_mark, write_mark
 from ringlet_mitm.addons.wire.chat.reasoning import is_off, read_reasoning, write_reasoning
 from ringlet_mitm.addons.wire.chat.tools import read_choice, read_tools, write_choice, write_tools
 from ringlet_mitm.addons.wire.chat.transcript import transcript
-from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable, write_json
+from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable, within_depth, write_json
 from ringlet_mitm.addons.wire.schemas import fitted_schema
 from ringlet_mitm.rules.shapes import Loss, WireFormat
 
 CHAT = WireFormat.CHAT
-DEEP = "this request is nested too deep to be read"
 
 
+@within_depth("the request")
 def parse_request(body: Json, path: str) -> Conversation:
     """What a request says; `path` says nothing more.
 
     Raises Untranslatable where there are no messages.
     """
-    try:
-        return _parsed(body)
-    except RecursionError:
-        raise Untranslatable(DEEP) from None
-
-
-def render_request(conversation: Conversation) -> Rendered:
-    """The request in Chat, and what did not fit.
-
-    Raises Untranslatable where several answers are wanted: only Chat has them.
-    """
-    own = is_own(conversation.native)
-    if not own and (conversation.options.candidates or 1) > 1:
-        raise Untranslatable("several candidates are asked for, which no other format can hold; ask for one")
-    try:
-        return _rendered(conversation, own=own)
-    except RecursionError:
-        raise Untranslatable(DEEP) from None
-
-
-def _parsed(body: Any) -> Conversation:
     said = body.get("messages") if isinstance(body, dict) else None
     if not isinstance(said, list):
         raise Untranslatable("a Chat request has a list `messages`; this one has none")
@@ -90,6 +68,18 @@ def _parsed(body: Any) -> Conversation:
     if all(isinstance(one, dict) for one in said):
         written["messages"] = said  # each message has its own leftovers
     return replace(conversation, native=leftovers(body, written))
+
+
+@within_depth("the request")
+def render_request(conversation: Conversation) -> Rendered:
+    """The request in Chat, and what did not fit.
+
+    Raises Untranslatable where several answers are wanted: only Chat has them.
+    """
+    own = is_own(conversation.native)
+    if not own and (conversation.options.candidates or 1) > 1:
+        raise Untranslatable("several candidates are asked for, which no other format can hold; ask for one")
+    return _rendered(conversation, own=own)
 
 
 def _rendered(conversation: Conversation, *, own: bool) -> Rendered:

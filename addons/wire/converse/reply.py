@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import DecodeError
 
 from ringlet_mitm.addons.wire.canonical import Block, Foreign, Json, Native, Reply, ToolCall, ToolResult, fields_of
-from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, write_json
+from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, within_depth, write_json
 from ringlet_mitm.addons.wire.converse.content import arguments_of, own_block, own_content, parse_content
 from ringlet_mitm.addons.wire.converse.families import signer_of
 from ringlet_mitm.addons.wire.converse.media import CONVERSE
@@ -17,7 +17,8 @@ from ringlet_mitm.addons.wire.faults import error_in
 from ringlet_mitm.addons.wire.leftovers import laid_over, leftovers, said_once
 from ringlet_mitm.addons.wire.lenient import LenientDecoder
 from ringlet_mitm.addons.wire.stops import stop_of, stop_word
-from ringlet_mitm.addons.wire.usage_fields import ConverseUsage, rendered_usage
+from ringlet_mitm.addons.wire.usage_fields import ConverseUsage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss
 
@@ -25,15 +26,9 @@ MORE_FIELDS = "additionalModelResponseFields"
 _usage = LenientDecoder(ConverseUsage)
 
 
+@within_depth("the answer")
 def parse_reply(body: Json, model: str = "") -> Reply:
     """A whole answer; `model` is who was asked, where it is known. Raises Untranslatable where it is none."""
-    try:
-        return _parsed(body, model)
-    except RecursionError:
-        raise Untranslatable("the answer is nested too deep") from None
-
-
-def _parsed(body: Json, model: str) -> Reply:
     output = body.get("output")
     said = output.get("message") if isinstance(output, dict) else None
     if not isinstance(said, dict):

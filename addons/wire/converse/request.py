@@ -23,7 +23,7 @@ from ringlet_mitm.addons.wire.canonical import (
     Text,
     fields_of,
 )
-from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable
+from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable, within_depth
 from ringlet_mitm.addons.wire.converse.content import own_content, parse_content, said_leftovers
 from ringlet_mitm.addons.wire.converse.families import family_of, signer_of
 from ringlet_mitm.addons.wire.converse.media import CONVERSE
@@ -43,18 +43,11 @@ from ringlet_mitm.rules.shapes import Loss
 
 PATH = re.compile(r"/model/(?P<model>.+)/(?P<method>converse(?:-stream)?)$")
 ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT, "system": Role.SYSTEM}
-TOO_DEEP = "the request is nested too deep"
 
 
+@within_depth("the request")
 def parse_request(body: Json, path: str) -> Conversation:
     """What a request to Converse says. Raises Untranslatable where it has no messages, or the path no model."""
-    try:
-        return _parsed(body, path)
-    except RecursionError:
-        raise Untranslatable(TOO_DEEP) from None
-
-
-def _parsed(body: Json, path: str) -> Conversation:
     found = PATH.search(path.partition("?")[0])
     if found is None:
         raise Untranslatable("the path is not /model/MODEL/converse or /model/MODEL/converse-stream")
@@ -96,14 +89,12 @@ def _system(found: Any) -> tuple[Text | Foreign, ...]:
     )
 
 
+@within_depth("the request")
 def render_request(conversation: Conversation) -> Rendered:
     """A request to Converse without its path, and what it could not say."""
-    try:
-        if conversation.native is not None and conversation.native.format is CONVERSE:
-            return Rendered(_own_body(conversation))
-        return _rendered(conversation)
-    except RecursionError:
-        raise Untranslatable(TOO_DEEP) from None
+    if conversation.native is not None and conversation.native.format is CONVERSE:
+        return Rendered(_own_body(conversation))
+    return _rendered(conversation)
 
 
 def _own_body(conversation: Conversation) -> Json:

@@ -30,7 +30,7 @@ from ringlet_mitm.addons.wire.converse.media import CONVERSE
 from ringlet_mitm.addons.wire.converse.reply import MORE_FIELDS
 from ringlet_mitm.addons.wire.eventstream import EventMessage, render
 from ringlet_mitm.addons.wire.stops import stop_word
-from ringlet_mitm.addons.wire.usage_fields import rendered_usage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss, WireFormat
 

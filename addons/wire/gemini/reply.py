@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import DecodeError
 
 from ringlet_mitm.addons.wire.canonical import Block, Json, Native, Refusal, Reply, Stop, ToolCall
-from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, write_json
+from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, within_depth, write_json
 from ringlet_mitm.addons.wire.gemini.answer import AnswerParts, candidate, estimated, named
 from ringlet_mitm.addons.wire.gemini.fields import (
     GEMINI,
@@ -26,7 +26,8 @@ from ringlet_mitm.addons.wire.gemini.fields import (
 from ringlet_mitm.addons.wire.gemini.parts import CallBook, answer_stem, blocks_of
 from ringlet_mitm.addons.wire.lenient import LenientDecoder
 from ringlet_mitm.addons.wire.stops import stop_of, stop_word
-from ringlet_mitm.addons.wire.usage_fields import GeminiUsage, rendered_usage
+from ringlet_mitm.addons.wire.usage_fields import GeminiUsage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss
 
@@ -34,20 +35,42 @@ DEEP = ("content",)
 _usage = LenientDecoder(GeminiUsage)
 
 
+@within_depth("the answer")
 def parse_reply(body: Json) -> Reply:
     """A whole answer."""
-    try:
-        return _reply(body)
-    except RecursionError:
-        raise Untranslatable("the answer is nested too deep to be read") from None
+    if not isinstance(body, dict) or not (field(body, "candidates") or blocked(body) or inner(body, "usageMetadata")):
+        raise Untranslatable("the answer has no candidates")
+    first = next(iter(candidates_in(body)), {})
+    parts = several(inner(first, "content"), "parts")
+    blocks = tuple(blocks_of(parts, CallBook(stem_of(body)))) if first else tuple(block_message(body))
+    said = text(first, "finishReason") or ("" if first else blocked(body))
+    calls = any(isinstance(block, ToolCall) for block in blocks)
+    reply = Reply(
+        text(body, "responseId"),
+        text(body, "modelVersion"),
+        blocks,
+        stop_of(said, GEMINI, calls=calls) if first or not said else Stop.SAFETY,
+        usage_in(body),
+        stop_said=said,
+    )
+    return replace(reply, native=Native(GEMINI, _left(body, first, reply)))
 
 
+@within_depth("the answer")
 def render_reply(reply: Reply, context: AnswerContext) -> Rendered:
     """A whole answer for an agent."""
-    try:
-        return _rendered(reply, context)
-    except RecursionError:
-        raise Untranslatable("the answer is nested too deep to be written") from None
+    losses: list[Loss] = []
+    writer = AnswerParts(losses)
+    if reply.native is not None and reply.native.format is GEMINI:
+        return Rendered(_own(reply, own(reply.native), writer), tuple(losses))
+    written = _candidate(reply, writer)
+    usage = reply.usage or estimated(context.estimated_input)
+    body = {
+        "candidates": [{**written, "index": 0}],
+        "usageMetadata": rendered_usage(GEMINI, usage),
+        **named(reply.model or context.model, reply.id or context.id),
+    }
+    return Rendered(body, tuple(losses))
 
 
 def usage_in(body: Mapping[str, Any]) -> Usage | None:
@@ -83,25 +106,6 @@ def stem_of(body: Mapping[str, Any]) -> str:
     return answer_stem(text(body, "responseId") or hashlib.sha256(write_json(body)).hexdigest()[:20])
 
 
-def _reply(body: Json) -> Reply:
-    if not isinstance(body, dict) or not (field(body, "candidates") or blocked(body) or inner(body, "usageMetadata")):
-        raise Untranslatable("the answer has no candidates")
-    first = next(iter(candidates_in(body)), {})
-    parts = several(inner(first, "content"), "parts")
-    blocks = tuple(blocks_of(parts, CallBook(stem_of(body)))) if first else tuple(block_message(body))
-    said = text(first, "finishReason") or ("" if first else blocked(body))
-    calls = any(isinstance(block, ToolCall) for block in blocks)
-    reply = Reply(
-        text(body, "responseId"),
-        text(body, "modelVersion"),
-        blocks,
-        stop_of(said, GEMINI, calls=calls) if first or not said else Stop.SAFETY,
-        usage_in(body),
-        stop_said=said,
-    )
-    return replace(reply, native=Native(GEMINI, _left(body, first, reply)))
-
-
 def _left(body: Json, first: Json, reply: Reply) -> Mapping[str, Any]:
     if not several(body, "candidates") or body["candidates"][0] is not first:
         return Whole(body)  # nothing that could be changed block by block
@@ -120,21 +124,6 @@ def _top(reply: Reply) -> Json:
 def _candidate(reply: Reply, writer: AnswerParts) -> Json:
     parts = [part for block in reply.blocks for part in writer.whole(block)]
     return candidate(parts + writer.end(), stop_word(reply.stop, GEMINI))
-
-
-def _rendered(reply: Reply, context: AnswerContext) -> Rendered:
-    losses: list[Loss] = []
-    writer = AnswerParts(losses)
-    if reply.native is not None and reply.native.format is GEMINI:
-        return Rendered(_own(reply, own(reply.native), writer), tuple(losses))
-    written = _candidate(reply, writer)
-    usage = reply.usage or estimated(context.estimated_input)
-    body = {
-        "candidates": [{**written, "index": 0}],
-        "usageMetadata": rendered_usage(GEMINI, usage),
-        **named(reply.model or context.model, reply.id or context.id),
-    }
-    return Rendered(body, tuple(losses))
 
 
 def _own(reply: Reply, fields: Mapping[str, Any], writer: AnswerParts) -> Json:

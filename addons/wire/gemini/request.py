@@ -10,7 +10,7 @@ from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from ringlet_mitm.addons.wire.canonical import Conversation, Foreign, Json, Native, Role, Text, Tool
-from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable
+from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable, within_depth
 from ringlet_mitm.addons.wire.gemini.contents import Writer, contents_for, messages_of, own_contents
 from ringlet_mitm.addons.wire.gemini.fields import (
     GEMINI,
@@ -39,34 +39,9 @@ DEEP = ("systemInstruction", "toolConfig", "generationConfig")
 STREAM = "streamGenerateContent"
 
 
+@within_depth("the request")
 def parse_request(body: Json, path: str) -> Conversation:
     """A request as a conversation."""
-    try:
-        return _conversation(body, path)
-    except RecursionError:
-        raise Untranslatable("the request is nested too deep to be read") from None
-
-
-def render_request(conversation: Conversation) -> Rendered:
-    """A conversation as a request; its model and whether it streams go into the path."""
-    try:
-        from_gemini = conversation.native is not None and conversation.native.format is GEMINI
-        return _own_request(conversation) if from_gemini else _request(conversation)
-    except RecursionError:
-        raise Untranslatable("the conversation is nested too deep to be written") from None
-
-
-def model_in(path: str) -> tuple[str, str]:
-    """The model and the method in a path; "" for what is not there."""
-    last = unquote(urlsplit(path).path)
-    before, _, method = last.rpartition(":")
-    for mark in ("/models/", "/tunedModels/"):
-        if mark in before:
-            return before.rpartition(mark)[2], method
-    return before.rpartition("/")[2], method
-
-
-def _conversation(body: Json, path: str) -> Conversation:
     if not isinstance(body, dict):
         raise Untranslatable("a Gemini request is a JSON object with `contents`")
     contents = field(body, "contents")
@@ -90,6 +65,23 @@ def _conversation(body: Json, path: str) -> Conversation:
     if not all(isinstance(content, dict) for content in contents):
         fields = extended(fields, {"contents": contents})
     return replace(found, native=Native(GEMINI, fields))
+
+
+@within_depth("the request")
+def render_request(conversation: Conversation) -> Rendered:
+    """A conversation as a request; its model and whether it streams go into the path."""
+    from_gemini = conversation.native is not None and conversation.native.format is GEMINI
+    return _own_request(conversation) if from_gemini else _request(conversation)
+
+
+def model_in(path: str) -> tuple[str, str]:
+    """The model and the method in a path; "" for what is not there."""
+    last = unquote(urlsplit(path).path)
+    before, _, method = last.rpartition(":")
+    for mark in ("/models/", "/tunedModels/"):
+        if mark in before:
+            return before.rpartition(mark)[2], method
+    return before.rpartition("/")[2], method
 
 
 def _system_of(content: Json) -> tuple[Text | Foreign, ...]:

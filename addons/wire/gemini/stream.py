@@ -50,7 +50,7 @@ from ringlet_mitm.addons.wire.gemini.answer import AnswerParts, candidate, estim
 from ringlet_mitm.addons.wire.gemini.chunks import Parser
 from ringlet_mitm.addons.wire.gemini.fields import GEMINI, over, own
 from ringlet_mitm.addons.wire.stops import stop_word
-from ringlet_mitm.addons.wire.usage_fields import rendered_usage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.shapes import Loss
 
 __all__ = ("Parser", "Renderer")

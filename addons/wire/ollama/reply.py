@@ -20,14 +20,15 @@ from ringlet_mitm.addons.wire.canonical import (
     ToolCall,
     fields_of,
 )
-from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, write_json
+from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, within_depth, write_json
 from ringlet_mitm.addons.wire.faults import error_in
 from ringlet_mitm.addons.wire.leftovers import laid_over, leftovers, said_once
 from ringlet_mitm.addons.wire.lenient import LenientDecoder
 from ringlet_mitm.addons.wire.ollama.messages import drafted, own_message, parse_message
 from ringlet_mitm.addons.wire.ollama.tools import OLLAMA
 from ringlet_mitm.addons.wire.stops import stop_of, stop_word
-from ringlet_mitm.addons.wire.usage_fields import OllamaUsage, rendered_usage
+from ringlet_mitm.addons.wire.usage_fields import OllamaUsage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import Loss
 
@@ -35,15 +36,9 @@ NESTED = ("message",)
 _usage = LenientDecoder(OllamaUsage)
 
 
+@within_depth("the answer")
 def parse_reply(body: Json) -> Reply:
     """A whole answer. Raises Untranslatable where it is none."""
-    try:
-        return _parsed(body)
-    except RecursionError:
-        raise Untranslatable("the answer is nested too deep") from None
-
-
-def _parsed(body: Json) -> Reply:
     said = body.get("message")
     if not isinstance(said, dict):
         error = error_in(body)

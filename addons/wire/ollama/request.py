@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ringlet_mitm.addons.wire.canonical import Conversation, Foreign, Json, Message, Native, Role, Tool, fields_of
-from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable
+from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable, within_depth
 from ringlet_mitm.addons.wire.leftovers import laid_over, leftovers, said_once
 from ringlet_mitm.addons.wire.ollama.messages import own_message, parse_messages, rendered_messages
 from ringlet_mitm.addons.wire.ollama.options import (
@@ -27,18 +27,11 @@ from ringlet_mitm.addons.wire.ollama.tools import OLLAMA, own_tool, parse_tools,
 from ringlet_mitm.rules.shapes import Loss
 
 NESTED = ("options",)
-TOO_DEEP = "the request is nested too deep"
 
 
+@within_depth("the request")
 def parse_request(body: Json, path: str) -> Conversation:
     """What a request to Ollama says. Raises Untranslatable where it has no messages."""
-    try:
-        return _parsed(body)
-    except RecursionError:
-        raise Untranslatable(TOO_DEEP) from None
-
-
-def _parsed(body: Json) -> Conversation:
     messages = body.get("messages")
     if not isinstance(messages, list):
         raise Untranslatable("the request has no list of messages")
@@ -56,14 +49,12 @@ def _parsed(body: Json) -> Conversation:
     return Conversation(**read, native=Native(OLLAMA, leftovers(body, _own_body(own), NESTED)))
 
 
+@within_depth("the request")
 def render_request(conversation: Conversation) -> Rendered:
     """A request to Ollama, and what it could not say."""
-    try:
-        if conversation.native is not None and conversation.native.format is OLLAMA:
-            return Rendered(_own_body(conversation))
-        return _rendered(conversation)
-    except RecursionError:
-        raise Untranslatable(TOO_DEEP) from None
+    if conversation.native is not None and conversation.native.format is OLLAMA:
+        return Rendered(_own_body(conversation))
+    return _rendered(conversation)
 
 
 def _own_body(conversation: Conversation) -> Json:

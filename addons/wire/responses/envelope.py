@@ -12,7 +12,7 @@ from ringlet_mitm.addons.wire.codec import AnswerContext, Untranslatable
 from ringlet_mitm.addons.wire.responses.marks import FORMAT
 from ringlet_mitm.addons.wire.responses.request import settings_of
 from ringlet_mitm.addons.wire.stops import stop_word
-from ringlet_mitm.addons.wire.usage_fields import rendered_usage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 
 COMPLETED = "completed"

@@ -8,7 +8,7 @@ from typing import Any
 
 from ringlet_mitm.addons.wire.accumulating import events_of
 from ringlet_mitm.addons.wire.canonical import Json, Reply, Stop
-from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, write_json
+from ringlet_mitm.addons.wire.codec import AnswerContext, Rendered, Untranslatable, within_depth, write_json
 from ringlet_mitm.addons.wire.leftovers import leftovers
 from ringlet_mitm.addons.wire.lenient import LenientDecoder
 from ringlet_mitm.addons.wire.responses.answers import blocks_of, declines, has_calls, items_of
@@ -17,12 +17,14 @@ from ringlet_mitm.addons.wire.responses.failing import error_of
 from ringlet_mitm.addons.wire.responses.marks import FORMAT, Losses, own, said, string
 from ringlet_mitm.addons.wire.responses.writing import Renderer
 from ringlet_mitm.addons.wire.stops import stop_of
-from ringlet_mitm.addons.wire.usage_fields import ResponsesUsage, rendered_usage
+from ringlet_mitm.addons.wire.usage_fields import ResponsesUsage
+from ringlet_mitm.addons.wire.usage_rendering import rendered_usage
 from ringlet_mitm.rules.pricing import Usage
 
 _decode_usage = LenientDecoder(ResponsesUsage).decode
 
 
+@within_depth("the answer")
 def parse_reply(body: Json) -> Reply:
     """A whole answer.
 
@@ -32,10 +34,7 @@ def parse_reply(body: Json) -> Reply:
         raise Untranslatable("the answer is not a JSON object")
     if body.get("status") == FAILED or not isinstance(body.get("output"), list):
         raise Untranslatable(f"the provider gave no answer: {error_of(body).message}")
-    try:
-        return _parse(body)
-    except RecursionError:
-        raise Untranslatable("the answer is nested too deep") from None
+    return _parse(body)
 
 
 def _parse(body: Json) -> Reply:

@@ -19,7 +19,7 @@ from ringlet_mitm.addons.wire.canonical import (
     Tool,
     ToolResult,
 )
-from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable
+from ringlet_mitm.addons.wire.codec import Rendered, Untranslatable, within_depth
 from ringlet_mitm.addons.wire.leftovers import leftovers
 from ringlet_mitm.addons.wire.responses.adapted import adapted_settings
 from ringlet_mitm.addons.wire.responses.input import additional_tools, render_input
@@ -35,6 +35,7 @@ _WHOLE = " input"
 _APART = frozenset({INPUT, TOOLS})
 
 
+@within_depth("the request")
 def parse_request(body: Json, path: str) -> Conversation:
     """A request as a conversation.
 
@@ -42,10 +43,7 @@ def parse_request(body: Json, path: str) -> Conversation:
     """
     if not isinstance(body, dict):
         raise Untranslatable("the request is not a JSON object")
-    try:
-        return _parse(body)
-    except RecursionError:
-        raise Untranslatable("the request is nested too deep") from None
+    return _parse(body)
 
 
 def _parse(body: Json) -> Conversation:
@@ -96,16 +94,14 @@ def _own_tools(conversation: Conversation) -> list[Json]:
     return render_tools([tool for tool in conversation.tools if tool not in elsewhere], Losses())
 
 
+@within_depth("the request")
 def render_request(conversation: Conversation) -> Rendered:
     """A conversation as a request.
 
     Raises Untranslatable where several answers are asked for, or where it is nested too deep.
     """
     losses = Losses()
-    try:
-        body = _render(conversation, losses)
-    except RecursionError:
-        raise Untranslatable("the request is nested too deep") from None
+    body = _render(conversation, losses)
     return Rendered(body, losses.listed())
 
 

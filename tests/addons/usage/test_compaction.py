@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from children import child
+from children import HOLD, child
 from ledgers import request
 
 from ringlet_mitm.addons.usage import compaction
@@ -36,11 +36,6 @@ while not select.select([sys.stdin], [], [], 0)[0]:
     except LedgerBusy:
         time.sleep(0.005)
 say(number * 5)
-"""
-HOLD = """
-with writing(database):
-    say("locked")
-    sys.stdin.readline()
 """
 
 

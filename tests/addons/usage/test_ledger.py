@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from children import child
+from children import HOLD, child
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ledgers import request
@@ -25,11 +25,6 @@ from ringlet_mitm.rules.errors import LedgerError
 
 Exchanged = tuple[RequestRow, tuple[AttemptRow, ...]]
 
-HOLD = """
-with writing(database):
-    say("locked")
-    sys.stdin.readline()
-"""
 # What a writer does while somebody waits for it.
 BRING_IN = """
 with writing(database) as connection:

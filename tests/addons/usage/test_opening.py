@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from children import child
 from ledgers import request
 
 from ringlet_mitm.addons.usage.ledger import LedgerBusy, insert, reading, stored, transaction, writing
-from ringlet_mitm.addons.usage.opening import at_the_door
+from ringlet_mitm.addons.usage.opening import at_the_door, first_in_line
 from ringlet_mitm.rules.errors import LedgerError
 
 HOLD = """
@@ -18,6 +19,25 @@ from ringlet_mitm.addons.usage.opening import at_the_door
 with at_the_door(database, only_to_read=sys.argv[2] == "read"):
     say("in")
     sys.stdin.readline()
+"""
+
+
+FIRST = """
+from ringlet_mitm.addons.usage.opening import first_in_line
+with first_in_line(database):
+    say("first")
+    sys.stdin.readline()
+"""
+# Three of these leave no moment in which nobody reads.
+READ = """
+def read():
+    with reading(database, spool_dir) as connection:
+        connection.execute("SELECT count(*) FROM requests").fetchall()
+        time.sleep(0.2)
+read()
+say("read")
+while True:
+    read()
 """
 
 
@@ -68,6 +88,42 @@ def test_nobody_waits_while_the_database_is_open(database: Path) -> None:
         waiting = passes(database, False)
         waiting.join(20)
         assert not waiting.is_alive()
+
+
+def test_who_is_first_in_line_keeps_readers_out_and_nobody_else(database: Path, tmp_path: Path) -> None:
+    with child(FIRST, tmp_path) as first:
+        assert first.line() == "first"
+        for only_to_read in (False, True):
+            waiting = passes(database, only_to_read)
+            waiting.join(0.1 if only_to_read else 20)
+            assert waiting.is_alive() == only_to_read
+        with first_in_line(database):
+            assert waiting.is_alive()
+        first.go()
+        waiting.join(20)
+        assert not waiting.is_alive()
+    assert [path.name for path in database.parent.iterdir()] == ["usage.duckdb"]
+
+
+def test_a_writer_gets_in_between_readers_that_never_stop(database: Path, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        readers = [stack.enter_context(child(READ, tmp_path)) for _ in range(3)]
+        assert [one.line() for one in readers] == ["read"] * 3
+        for number in range(3):
+            with writing(database, wait_s=10) as connection, transaction(connection):
+                insert(connection, [(request(id=f"b{number}"), ())])
+    assert [path.name for path in database.parent.iterdir()] == ["usage.duckdb"]
+
+
+def test_who_is_killed_first_in_line_leaves_it_open(database: Path, tmp_path: Path) -> None:
+    with child(FIRST, tmp_path) as first:
+        assert first.line() == "first"
+        first.kill()
+    with stored(database):
+        pass
+    with first_in_line(database):
+        pass
+    assert [path.name for path in database.parent.iterdir()] == ["usage.duckdb"]
 
 
 def test_who_is_killed_at_the_door_leaves_it_open(database: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from children import child
+from children import HOLD, child
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ledgers import connected, request
@@ -19,7 +19,7 @@ from ledgers import connected, request
 from ringlet_mitm.addons.books import Calendar, books_of
 from ringlet_mitm.addons.budget import Budget
 from ringlet_mitm.addons.elsewhere import Elsewhere
-from ringlet_mitm.addons.usage import spending
+from ringlet_mitm.addons.usage import asked_apart, spending
 from ringlet_mitm.addons.usage.ledger import insert, reading, transaction, writing
 from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow, new_id, own_ending
 from ringlet_mitm.addons.usage.spending import Moment, Purse, Spent, SpentApart
@@ -39,12 +39,6 @@ for usd in ("0.5", "0.25"):
     spool.append(request(id=new_id(), started_us=now, ended_us=now, cost_total=usd, output_tokens=10), ())
 say("spooled")
 sys.stdin.readline()
-"""
-HOLD = """
-with writing(database):
-    say("locked")
-    sys.stdin.readline()
-say("free")
 """
 
 
@@ -275,7 +269,7 @@ BROKEN: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize(("script", "said"), BROKEN.values(), ids=BROKEN)
 def test_a_process_that_breaks_is_an_error(home: Home, monkeypatch: pytest.MonkeyPatch, script: str, said: str) -> None:
     monkeypatch.setattr(spending, "COMMAND", (sys.executable, "-c", script))
-    monkeypatch.setattr(spending, "LIMIT_S", 0.3 if "sleep" in script else 60.0)
+    monkeypatch.setattr(asked_apart, "LIMIT_S", 0.3 if "sleep" in script else 60.0)
     with pytest.raises(LedgerError, match=said):
         run(lambda: home.apart().read(SINCE))
 

@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
-import pytest
-from children import Child, child
-from shared_stores import EXTENSIONS, S3_KEYS, installed, postgres, s3
+from shared_machines import MACHINE, Machine, Place, at, machines, place, servers
+from shared_stores import DUCKDB, S3_KEYS, installed
 
-MACHINE = """
-import logging
-from decimal import Decimal
-from ringlet_mitm.addons.usage import stores
-from ringlet_mitm.rules.ledger_target import taken_from
-from ringlet_mitm.rules.errors import LedgerError
-logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(message)s")
-shared, words = taken_from(sys.argv[2:])
-YESTERDAY = request().started_us - 86_400_000_000
-spool = Spool(spool_dir, "work")
-writer = Writer(spool, database, shared=shared)
-def exchange(**given):
-    row = request(id=new_id(), cost_total=Decimal("0.25"), project="räuber", **given)
-    tried = AttemptRow(request_id=row.id, number=1, provider="anthropic", model="m", started_us=row.started_us)
-    return row, (tried,)
-def append(count, **given):
-    for _ in range(count):
-        spool.append(*exchange(**given))
-def seen():
-    with reading(database, spool_dir, shared=shared) as connection:
-        return connection.execute(
-            "SELECT count(*), count(DISTINCT id), sum(cost_total), (SELECT count(*) FROM attempts),"
-            " min(project), min(origin) FROM requests").fetchone()
-"""
+__all__ = ["machines", "place", "servers"]
+
 ONE = f"{MACHINE}append(3); writer.turn(); say(*seen()); say(len(list(spool_dir.glob('*.jsonl'))))"
 MANY = f"""{MACHINE}
 sys.stdin.readline()
@@ -65,7 +38,7 @@ file.unlink()
 writer.turn()
 other.unlink()
 say(*seen())
-say(stores.compact(shared) >= 0)
+say(stores.compact(shared).less >= 0)
 say(*seen())
 """
 AWAY = f"""{MACHINE}
@@ -98,72 +71,8 @@ with reading(database, spool_dir, shared=shared) as connection:
     say(selected(connection, "SELECT count(*), sum(known_cost) FROM spend").rows)
 """
 AGAIN = f"{MACHINE}writer.turn(); say(*seen()); say(len(list(spool_dir.glob('*.jsonl'))))"
-COMPACTED = f"{MACHINE}say(*seen()); say(stores.compact(shared)); say(*seen()); say(stores.compact(shared))"
+COMPACTED = f"{MACHINE}say(*seen()); say(stores.compact(shared).less); say(*seen()); say(stores.compact(shared).less)"
 DAYS = f"{MACHINE}\nfor _ in range(2):\n    append(4, started_us=YESTERDAY)\n    writer.turn()\nsay(*seen())"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where stores of a kind are made, and the environment that reaches them."""
-
-    kind: str
-    environ: dict[str, str]
-    database: Callable[[str], str] | None = None
-
-    def store(self, folder: Path) -> tuple[str, ...]:
-        """A new one, as the arguments of a process."""
-        name = f"s{next(_numbers)}"
-        files = f"s3://team/{name}" if "s3" in self.kind else str(folder / "store")
-        if self.database is None:
-            if "s3" not in self.kind:
-                Path(files).mkdir()
-            return "--shared", files, ""
-        return "--shared", f"ducklake:postgres:{self.database(name)}", files
-
-
-_numbers = count()
-
-
-def at(*kinds: str) -> pytest.MarkDecorator:
-    """A place is made once for all tests of its kind that follow each other."""
-    return pytest.mark.parametrize("place", kinds, indirect=True, scope="module")
-
-
-@pytest.fixture(scope="module")
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    environ, cache = dict(os.environ), request.config.cache
-    assert cache is not None
-    with ExitStack() as stack:
-        if request.param != "directory":
-            environ["PYTHONPATH"] = str(installed(cache, "duckdb", *EXTENSIONS))
-        if "s3" in request.param:
-            environ.update(stack.enter_context(s3(cache)))
-        if "ducklake" not in request.param:
-            yield Place(request.param, environ)
-            return
-        yield Place(request.param, environ, stack.enter_context(postgres(tmp_path_factory.mktemp("postgres"))))
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """A home with its own spool and database, sharing a store."""
-
-    folder: Path
-    store: tuple[str, ...]
-    environ: dict[str, str]
-
-    def runs(self, script: str) -> AbstractContextManager[Child]:
-        return child(script, self.folder, *self.store, environ=self.environ)
-
-    def says(self, script: str) -> list[str]:
-        with self.runs(script) as process:
-            return process.rest()
-
-
-@pytest.fixture
-def machines(place: Place, tmp_path: Path) -> tuple[Machine, Machine]:
-    store = place.store(tmp_path)
-    return Machine(tmp_path / "one", store, place.environ), Machine(tmp_path / "two", store, place.environ)
 
 
 @at("directory", "ducklake", "ducklake-s3")
@@ -238,10 +147,8 @@ def test_a_store_that_is_away_loses_nothing(tmp_path: Path) -> None:
     ]
 
 
-def test_a_database_server_that_is_away(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    cache = request.config.cache
-    assert cache is not None
-    environ = {**os.environ, "PYTHONPATH": str(installed(cache, "duckdb", *EXTENSIONS)), "PGPASSWORD": "s3cr3t-word"}
+def test_a_database_server_that_is_away(tmp_path: Path) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(installed(DUCKDB)), "PGPASSWORD": "s3cr3t-word"}
     target = f"ducklake:postgres:dbname=usage host={tmp_path}"
     machine = Machine(tmp_path / "one", ("--shared", target, str(tmp_path / "files")), environ)
     with machine.runs(AWAY) as process:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from children import child
+from children import HOLD, child
 from ledgers import request
 
 from ringlet_mitm.addons.usage import turns
@@ -21,12 +21,6 @@ from ringlet_mitm.addons.usage.turns import BROKEN, BUSY, PERIOD_S, STOP_S
 from ringlet_mitm.addons.usage.writer import Writer
 from ringlet_mitm.rules.tokens import Calibration
 
-HOLD = """
-with writing(database):
-    say("locked")
-    sys.stdin.readline()
-say("free")
-"""
 # Rows go in while it appends, so that a signal can come at any point of either.
 APPEND_AND_WRITE = """
 spool = Spool(spool_dir, "work", rotate_bytes=20_000)
@@ -195,8 +189,11 @@ def test_a_file_that_cannot_be_deleted_is_stored_once_and_said_once(
 # What goes wrong
 
 
-def test_a_database_that_another_process_has(home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_database_that_another_process_has(
+    home: Home, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The pauses grow, it is said once when it lasts, the spool does not fall to pieces, and all is stored at last."""
+    monkeypatch.setattr(turns, "IN_LINE_S", (0.05, 0.05))
     with child(HOLD, tmp_path) as holder:
         assert holder.line() == "locked"
         home.append("0")

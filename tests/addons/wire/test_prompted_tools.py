@@ -9,8 +9,8 @@ import pytest
 from canonicals import FORMATS, conversations, event_streams_of, replies, wild_conversations
 from hypothesis import given
 from hypothesis import strategies as st
+from parsed import together
 
-from ringlet_mitm.addons.wire.accumulating import Accumulator
 from ringlet_mitm.addons.wire.canonical import (
     BlockEnded,
     BlockStarted,
@@ -181,10 +181,7 @@ def test_nothing_of_tools_is_left(wild: Conversation, wire_format: WireFormat) -
 
 def heard(events: list[Event]) -> Reply:
     """The events read and put together."""
-    accumulator = Accumulator()
-    for event in ToolCallReader().feed(events):
-        accumulator.feed(event)
-    return accumulator.reply
+    return together(ToolCallReader().feed(events))
 
 
 def test_a_stream_with_calls() -> None:

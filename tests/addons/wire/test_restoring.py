@@ -9,8 +9,8 @@ from canonicals import AGENT_FORMATS, ODD_IDS, ODD_NAMES, event_streams_of, repl
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up import TEXTS
+from parsed import together
 
-from ringlet_mitm.addons.wire.accumulating import Accumulator
 from ringlet_mitm.addons.wire.canonical import (
     BlockEnded,
     BlockStarted,
@@ -159,11 +159,9 @@ CALLS = st.builds(
 def test_whole_and_stream_agree(reply: Reply, calls: list[ToolCall], agent: WireFormat, data: st.DataObject) -> None:
     reply = replace(reply, blocks=(*reply.blocks, *calls))
     fitted = fit(AGENTS, CHAT)
-    restorer, heard = Restorer(AGENTS, fitted, agent), Accumulator()
-    for event in restorer.events(data.draw(event_streams_of(reply))):
-        heard.feed(event)
+    heard = together(Restorer(AGENTS, fitted, agent).events(data.draw(event_streams_of(reply))))
     whole = Restorer(AGENTS, fitted, agent).reply(reply)
-    assert heard.reply.blocks == whole.blocks
+    assert heard.blocks == whole.blocks
     ids = [block.id for block in whole.blocks if isinstance(block, ToolCall)]
     assert len({*ids}) == len(ids)
     assert all(IDS[agent].accepts(call_id) and call_id for call_id in ids)

@@ -14,10 +14,8 @@ from ringlet_mitm.addons.wire.usage_fields import (
     MessagesUsage,
     OllamaUsage,
     ResponsesUsage,
-    rendered_usage,
 )
 from ringlet_mitm.rules.pricing import Usage
-from ringlet_mitm.rules.shapes import WireFormat
 
 Figures = (
     type[MessagesUsage]
@@ -206,25 +204,6 @@ def test_vendors_overlap_their_figures_differently(figures: Figures, told: dict[
 )
 def test_figures_of_those_that_only_providers_speak(figures: Figures, told: dict[str, Any], meant: Usage) -> None:
     assert usage(figures, told) == meant
-
-
-COUNTS = st.integers(0, 10**6)
-
-
-@given(
-    st.builds(
-        Usage,
-        input_tokens=COUNTS,
-        cache_read_tokens=COUNTS,
-        cache_write_5m_tokens=COUNTS,
-        cache_write_1h_tokens=COUNTS,
-        output_tokens=COUNTS,
-    )
-)
-def test_bedrocks_figures_read_back(meant: Usage) -> None:
-    written = rendered_usage(WireFormat.CONVERSE, meant)
-    assert usage(ConverseUsage, written) == meant
-    assert written["totalTokens"] == meant.total_input + meant.total_output
 
 
 COUNT = st.none() | st.integers(-5, 2000)

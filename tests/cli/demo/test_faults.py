@@ -69,7 +69,7 @@ def ask(vendor: FaultyVendor, host: str, style: str = "messages", *, stream: boo
         return answer.http_version, answer.status_code, answer.content
 
 
-RIGHT = [ok(), delay(20, ok()), slow_drip(), go_away_after()]
+RIGHT = [ok(), delay(20, ok()), slow_drip(), slow_drip(sizes=(1, 2, 3, 5, 8, 13)), go_away_after()]
 
 
 @hosts

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import json
 import time
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from parsed import cut, each, parsed, together
 
-from ringlet_mitm.addons.wire.accumulating import Accumulator
 from ringlet_mitm.addons.wire.anthropic.reply import parse_reply
 from ringlet_mitm.addons.wire.anthropic.stream import HELD_LIMIT, Parser
 from ringlet_mitm.addons.wire.canonical import (
@@ -87,9 +86,7 @@ TURN = [
 
 
 def events_of(*pieces: bytes) -> list[Event]:
-    parser = Parser()
-    found = [event for piece in pieces for event in parser.feed(piece)]
-    return found + parser.close()
+    return parsed(Parser(), pieces)
 
 
 def test_a_turn() -> None:
@@ -118,9 +115,7 @@ def test_a_turn() -> None:
 
 
 def test_the_stream_and_the_whole_say_the_same() -> None:
-    accumulator = Accumulator()
-    for event in events_of(sse(*TURN)):
-        accumulator.feed(event)
+    found = together(events_of(sse(*TURN)))
     whole = parse_reply(
         {
             "id": "msg_1",
@@ -134,22 +129,19 @@ def test_the_stream_and_the_whole_say_the_same() -> None:
             "usage": {"input_tokens": 12, "output_tokens": 9},
         }
     )
-    found = accumulator.reply
     assert (found.blocks, found.stop, found.usage) == (whole.blocks, whole.stop, whole.usage)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
 def test_at_any_chunk_size(size: int) -> None:
     stream = sse(*TURN)
-    assert events_of(*(stream[at : at + size] for at in range(0, len(stream), size))) == events_of(stream)
+    assert events_of(*each(stream, size)) == events_of(stream)
 
 
 @given(st.sets(st.integers(0, len(sse(*TURN)))))
-def test_at_any_split(cuts: set[int]) -> None:
+def test_at_any_split(places: set[int]) -> None:
     stream = sse(*TURN)
-    edges = [0, *sorted(cuts), len(stream)]
-    pieces = [stream[one:two] for one, two in pairwise(edges)]
-    assert events_of(*pieces) == events_of(stream)
+    assert events_of(*cut(stream, places)) == events_of(stream)
 
 
 def test_arguments_that_come_whole() -> None:

@@ -13,7 +13,7 @@ import pytest
 from canonicals import conversations, wild_conversations
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import VALUES
+from made_up import VALUES, places
 from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
@@ -84,19 +84,11 @@ def test_parse_and_render_are_the_identity(name: str) -> None:
     assert same(body, REQUESTS[name])
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        return [place for key in value for place in ((value, key), *_places(value[key]))]
-    if isinstance(value, list):
-        return [place for at in range(len(value)) for place in ((value, at), *_places(value[at]))]
-    return []
-
-
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(REQUESTS)), st.data())
 def test_whatever_stands_anywhere_comes_back(name: str, data: st.DataObject) -> None:
     body = copy.deepcopy(REQUESTS[name])
-    where, key = data.draw(st.sampled_from(_places(body)))
+    where, key = data.draw(st.sampled_from(places(body)))
     where[key] = data.draw(VALUES)
     try:
         found = parse_request(body, PATH)

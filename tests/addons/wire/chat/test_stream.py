@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 from openai._types import omit
 from openai.lib.streaming.chat._completions import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
+from parsed import cut, parsed, together
 
-from ringlet_mitm.addons.wire.accumulating import Accumulator
 from ringlet_mitm.addons.wire.canonical import (
     BlockEnded,
     BlockStarted,
@@ -65,11 +64,8 @@ def lines(*chunks: Json, end: bytes = DONE) -> bytes:
     return b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in chunks) + end
 
 
-def events_of(data: bytes, *cuts: int) -> list[Event]:
-    parser = Parser()
-    edges = [0, *sorted(cuts), len(data)]
-    events = [event for start, end in pairwise(edges) for event in parser.feed(data[start:end])]
-    return events + parser.close()
+def events_of(data: bytes, *places: int) -> list[Event]:
+    return parsed(Parser(), cut(data, places))
 
 
 def call(
@@ -488,12 +484,10 @@ def test_written_and_read_again_it_is_the_same_answer(reply: Reply, data: st.Dat
     renderer = Renderer(context())
     stream = b"".join(renderer.feed(event) for event in data.draw(event_streams_of(reply)))
     assert renderer.losses == []
-    found = Accumulator()
-    for event in events_of(stream):
-        found.feed(event)
-    blocks = [block for block in found.reply.blocks if not isinstance(block, Thinking)]
+    found = together(events_of(stream))
+    blocks = [block for block in found.blocks if not isinstance(block, Thinking)]
     assert blocks == [block for block in reply.blocks if not isinstance(block, Thinking)]
-    assert (found.reply.id, found.reply.model, found.reply.stop) == (reply.id, reply.model, reply.stop)
+    assert (found.id, found.model, found.stop) == (reply.id, reply.model, reply.stop)
 
 
 def test_the_usage_chunk_is_for_who_asked_for_it() -> None:
@@ -560,9 +554,7 @@ def test_thinking_of_chat_survives_the_trip_whole_and_streamed() -> None:
         chunk({"reasoning_details": [{"type": "reasoning.text", "signature": "s", "index": 0}]}),
         chunk({"content": "a"}, "stop"),
     )
-    found = Accumulator()
-    for event in events_of(body):
-        found.feed(event)
+    found = together(events_of(body))
     whole = parse_reply(
         {
             "choices": [
@@ -578,4 +570,4 @@ def test_thinking_of_chat_survives_the_trip_whole_and_streamed() -> None:
             ]
         }
     )
-    assert found.reply.blocks == whole.blocks
+    assert found.blocks == whole.blocks

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import Any
 
 import botocore.session
@@ -13,8 +12,8 @@ from botocore.parsers import create_parser
 from canonicals import event_streams_of, replies
 from hypothesis import given
 from hypothesis import strategies as st
+from parsed import cut, each, parsed, together
 
-from ringlet_mitm.addons.wire.accumulating import Accumulator
 from ringlet_mitm.addons.wire.canonical import (
     BlockStarted,
     Conversation,
@@ -96,19 +95,11 @@ STREAM = b"".join(EVENTS)
 
 
 def events_of(pieces: list[bytes], model: str = "") -> list[Event]:
-    parser = Parser(model)
-    return [found for piece in pieces for found in parser.feed(piece)] + parser.close()
-
-
-def reply_of(events: list[Event]) -> Reply:
-    accumulator = Accumulator()
-    for found in events:
-        accumulator.feed(found)
-    return accumulator.reply
+    return parsed(Parser(model), pieces)
 
 
 def test_a_stream_is_its_answer() -> None:
-    found = reply_of(events_of([STREAM]))
+    found = together(events_of([STREAM]))
     assert found.blocks == (
         Thinking("I think é", "EqQB", WireFormat.MESSAGES),
         Thinking("", "AAEC", WireFormat.CONVERSE, redacted=True),
@@ -126,13 +117,12 @@ def test_whose_signature_it_is_where_the_model_is_known() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000])
 def test_the_split_of_the_bytes_does_not_matter(size: int) -> None:
-    assert events_of([STREAM[at : at + size] for at in range(0, len(STREAM), size)]) == events_of([STREAM])
+    assert events_of(each(STREAM, size)) == events_of([STREAM])
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
-def test_nor_do_random_splits(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(STREAM)]
-    assert events_of([STREAM[one:two] for one, two in pairwise(edges)]) == events_of([STREAM])
+def test_nor_do_random_splits(places: list[int]) -> None:
+    assert events_of(cut(STREAM, places)) == events_of([STREAM])
 
 
 @pytest.mark.parametrize(
@@ -279,7 +269,7 @@ def test_a_rendered_stream_is_the_rendered_answer(drawn: tuple[Reply, list[Event
 @given(replies(thinking=WireFormat.MESSAGES).flatmap(lambda one: st.tuples(st.just(one), event_streams_of(one))))
 def test_a_rendered_stream_reads_back(drawn: tuple[Reply, list[Event]]) -> None:
     reply, events = drawn
-    found = reply_of(events_of([rendered(events)[0]]))
+    found = together(events_of([rendered(events)[0]]))
     assert found.blocks == reply.blocks
     assert found.stop is reply.stop
     assert found.usage is not None and reply.usage is not None
@@ -297,7 +287,7 @@ def test_what_has_no_place_and_what_is_sealed() -> None:
         Ended(),
     ]
     stream, losses = rendered(events)
-    found = reply_of(events_of([stream]))
+    found = together(events_of([stream]))
     assert losses == ["container", "audio"]
     assert found.blocks == (
         Thinking("hm", "s", WireFormat.GEMINI),

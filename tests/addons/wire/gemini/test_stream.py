@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from google import genai
 from google.genai import errors, types
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parsed import cut, each, parsed
 
 from ringlet_mitm.addons.wire.canonical import (
     Block,
@@ -127,11 +127,7 @@ def bare(event: Event) -> Event:
 
 
 def read(data: bytes, size: int = 0) -> list[Event]:
-    parser = Parser()
-    events: list[Event] = []
-    for at in range(0, len(data), size or len(data) or 1):
-        events += parser.feed(data[at : at + (size or len(data))])
-    return [bare(event) for event in events + parser.close()]
+    return [bare(event) for event in parsed(Parser(), each(data, size) if size else [data])]
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 7, 100])
@@ -141,12 +137,10 @@ def test_a_stream_is_read_at_any_split(form: Any, size: int) -> None:
 
 
 @given(st.lists(st.integers(0, len(array(*STREAM)))), st.booleans())
-def test_a_stream_is_read_at_random_splits(cuts: list[int], events: bool) -> None:
+def test_a_stream_is_read_at_random_splits(places: list[int], events: bool) -> None:
     data = sse(*STREAM) if events else array(*STREAM)
-    parser = Parser()
-    places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    found = [event for a, b in pairwise(places) for event in parser.feed(data[a:b])]
-    assert [bare(event) for event in found + parser.close()] == EVENTS
+    pieces = cut(data, (place for place in places if place < len(data)))
+    assert [bare(event) for event in parsed(Parser(), pieces)] == EVENTS
 
 
 def test_a_stream_that_breaks_off_does_not_end() -> None:

@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import json
 import time
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from canonicals import event_streams_of, replies
 from hypothesis import given
 from hypothesis import strategies as st
+from parsed import cut, each, parsed, together
 
-from ringlet_mitm.addons.wire.accumulating import Accumulator
 from ringlet_mitm.addons.wire.canonical import (
     BlockStarted,
     Conversation,
@@ -59,19 +58,11 @@ STREAM = stream_of(LINES)
 
 
 def events_of(pieces: list[bytes]) -> list[Event]:
-    parser = Parser()
-    return [event for piece in pieces for event in parser.feed(piece)] + parser.close()
-
-
-def reply_of(events: list[Event]) -> Reply:
-    accumulator = Accumulator()
-    for event in events:
-        accumulator.feed(event)
-    return accumulator.reply
+    return parsed(Parser(), pieces)
 
 
 def test_a_stream_is_its_answer() -> None:
-    found = reply_of(events_of([STREAM]))
+    found = together(events_of([STREAM]))
     thought, text, *calls = found.blocks
     assert (thought, text) == (Thinking("I think", signer=WireFormat.OLLAMA), Text("So é 😀"))
     assert [(call.name, call.arguments) for call in calls if isinstance(call, ToolCall)] == [
@@ -85,13 +76,12 @@ def test_a_stream_is_its_answer() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64])
 def test_the_split_of_the_bytes_does_not_matter(size: int) -> None:
-    assert events_of([STREAM[at : at + size] for at in range(0, len(STREAM), size)]) == events_of([STREAM])
+    assert events_of(each(STREAM, size)) == events_of([STREAM])
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=20))
-def test_nor_do_random_splits(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(STREAM)]
-    assert events_of([STREAM[one:two] for one, two in pairwise(edges)]) == events_of([STREAM])
+def test_nor_do_random_splits(places: list[int]) -> None:
+    assert events_of(cut(STREAM, places)) == events_of([STREAM])
 
 
 def test_how_it_ends() -> None:
@@ -159,7 +149,7 @@ def test_a_rendered_stream_reads_back(reply: Reply) -> None:
     whole = parse_reply(render_reply(reply, CONTEXT).body)
     blocks = [one for at, block in enumerate(reply.blocks) for one in (BlockStarted(at, block),)]
     stream, _ = rendered([Started("", reply.model, created=reply.created), *blocks, Finished(reply.stop), Ended()])
-    found = reply_of(events_of([stream]))
+    found = together(events_of([stream]))
     assert [type(block) for block in found.blocks] == [type(block) for block in whole.blocks]
     assert (found.model, found.created) == (whole.model, whole.created)
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import pairwise
 from typing import Any, get_args
 
 import openai
@@ -18,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import VALUES
 from openai.types.responses import ResponseStreamEvent
+from parsed import cut, each, parsed, together
 from pydantic import BaseModel
 
-from ringlet_mitm.addons.wire.accumulating import Accumulator, events_of
+from ringlet_mitm.addons.wire.accumulating import events_of
 from ringlet_mitm.addons.wire.canonical import (
     BlockEnded,
     BlockStarted,
@@ -161,20 +161,11 @@ WHOLE = told(
 
 
 def read(*pieces: bytes) -> list[Event]:
-    parser = Parser()
-    events = [event for piece in pieces for event in parser.feed(piece)]
-    return events + parser.close()
+    return parsed(Parser(), pieces)
 
 
 def plain(block: Any) -> Any:
     return block if isinstance(block, Foreign) else replace(block, native=None)
-
-
-def accumulated(events: list[Event]) -> Reply:
-    accumulator = Accumulator()
-    for event in events:
-        accumulator.feed(event)
-    return accumulator.reply
 
 
 def test_a_stream_is_read() -> None:
@@ -207,7 +198,7 @@ def test_a_stream_is_read() -> None:
 
 def test_a_stream_and_its_whole_answer_are_read_alike() -> None:
     whole = parse_reply(ending([THOUGHT, SEARCH, MESSAGE, CALL, CUSTOM])["response"])
-    streamed = accumulated(read(WHOLE))
+    streamed = together(read(WHOLE))
     assert list(map(plain, streamed.blocks)) == list(map(plain, whole.blocks))
     assert (streamed.stop, streamed.usage, streamed.id, streamed.created) == (
         whole.stop,
@@ -233,13 +224,13 @@ def test_a_stream_comes_back_with_its_items() -> None:
 
 
 def test_one_byte_at_a_time() -> None:
-    assert read(*(WHOLE[index : index + 1] for index in range(len(WHOLE)))) == read(WHOLE)
+    assert read(*each(WHOLE, 1)) == read(WHOLE)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, len(WHOLE)), max_size=12).map(sorted))
-def test_any_split_gives_the_same(cuts: list[int]) -> None:
-    assert read(*(WHOLE[start:end] for start, end in pairwise([0, *cuts, len(WHOLE)]))) == read(WHOLE)
+@given(st.lists(st.integers(0, len(WHOLE)), max_size=12))
+def test_any_split_gives_the_same(places: list[int]) -> None:
+    assert read(*cut(WHOLE, places)) == read(WHOLE)
 
 
 UNANNOUNCED: dict[str, tuple[bytes, list[Any]]] = {
@@ -281,7 +272,7 @@ def test_what_other_servers_leave_out(stream: bytes, kinds: list[type]) -> None:
     events = read(stream)
     assert isinstance(events[0], Started)
     assert isinstance(events[-1], Ended)
-    blocks = accumulated(events).blocks
+    blocks = together(events).blocks
     assert [type(block) for block in blocks] == kinds
     texts = {Text: "Hi you", ToolCall: '{"a":1}', Thinking: "one\n\ntwo"}
     for block in blocks:
@@ -298,7 +289,7 @@ def test_a_refusal_stops_the_answer() -> None:
         at("refusal.done", 0, content_index=0, refusal="no"),
         ending(),
     )
-    reply = accumulated(read(stream))
+    reply = together(read(stream))
     assert (list(map(plain, reply.blocks)), reply.stop) == ([Refusal("no")], Stop.REFUSAL)
 
 

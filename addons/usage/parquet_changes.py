@@ -1,0 +1,155 @@
+"""What was merged and what was pruned in a Parquet store, where files come and go but none is ever changed.
+
+A change is one file, `changes/NAME.parquet`: it is there or it is not, and so is what it says. What it replaces stays
+for GRACE_US longer, for those who had looked before. They look at changes first and at files then, so that
+
+    a change comes in between       they read what it has replaced, and that is still there
+    what it replaced is deleted     they have seen the change, or it was deleted before they saw any file
+
+Two that merge at once harm nobody: rows that are in two files count once. Of two that prune at once and do not know of
+each other only the one with the earlier name stands, or days would be summed up twice. Names go up with time, and with
+what one has seen.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from ringlet_mitm.addons.usage.parquet_files import Connection, deleting, listed, scan, write
+from ringlet_mitm.addons.usage.shared_tables import SUMS
+from ringlet_mitm.rules.ledger_target import LedgerTarget
+
+# No report takes as long; DuckLake's files are kept as long.
+GRACE_US = 24 * 3600 * 1_000_000
+MERGED, BEFORE, SAW, OUT = "merged", "before", "saw", "out"
+# A change as rows: which, what about it, and one or two names.
+ROWS = "SELECT " + ", ".join(f"unnest(?::VARCHAR[]) AS {name}" for name in ("change", "what", "name", "other"))
+
+
+@dataclass(slots=True)
+class Prune:
+    """What is from before `before_us` and was there is summed up, and the files `out` had nothing else."""
+
+    name: str
+    before_us: int = 0
+    saw: set[str] = field(default_factory=set)
+    out: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """All that were made. `merged` says which files the rows of a file are in, `merges` the same by change."""
+
+    names: frozenset[str] = frozenset()
+    merged: Mapping[str, set[str]] = field(default_factory=dict)
+    merges: Mapping[str, set[str]] = field(default_factory=dict)
+    standing: tuple[Prune, ...] = ()
+    lost: tuple[Prune, ...] = ()
+
+    @property
+    def before_us(self) -> int:
+        """What is from before then may be pruned."""
+        return max((prune.before_us for prune in self.standing), default=0)
+
+    @property
+    def sums(self) -> list[str]:
+        """Whose sums count."""
+        return [prune.name for prune in self.standing]
+
+    def visible(self, files: Collection[str]) -> list[str]:
+        """Those of the files that count."""
+        out = {file for prune in self.standing for file in prune.out}
+        there = {*files, *out}
+        return [file for file in files if file not in out and not self._is_elsewhere(file, there)]
+
+    def _is_elsewhere(self, file: str, there: Collection[str]) -> bool:
+        return any(other in there or self._is_elsewhere(other, there) for other in self.merged.get(file, ()))
+
+
+def file_of(change: str) -> str:
+    """Where a change is."""
+    return f"changes/{change}.parquet"
+
+
+def sums_of(change: str, table: str) -> str:
+    """Where the sums of a prune are."""
+    return f"{table}/{change}.parquet"
+
+
+def changes(connection: Connection, target: LedgerTarget) -> Changes:
+    """Those that there are now."""
+    files = listed(connection, target, "changes/*.parquet")
+    if not files:
+        return Changes()
+    rows = connection.execute(f"SELECT change, what, name, other FROM {scan(target, files)}").fetchall()
+    merged, merges, prunes = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set), dict[str, Prune]()
+    for change, what, name, other in rows:
+        if what == MERGED:
+            merged[name].add(other)
+            merges[change].add(name)
+            continue
+        prune = prunes.setdefault(change, Prune(change))
+        if what == BEFORE:
+            prune.before_us = int(name)
+        else:
+            (prune.saw if what == SAW else prune.out).add(name)
+    standing: list[Prune] = []
+    for _, prune in sorted(prunes.items()):
+        if all(other.name in prune.saw for other in standing):
+            standing.append(prune)
+    kept = {prune.name for prune in standing}
+    lost = tuple(prune for name, prune in prunes.items() if name not in kept)
+    return Changes(frozenset({*merges, *prunes}), dict(merged), dict(merges), tuple(standing), lost)
+
+
+def new_name(seen: Changes) -> str:
+    """Later than all that one has seen, and nobody else's."""
+    last = max((int(name.partition("-")[0], 16) for name in seen.names), default=0)
+    return f"{max(time.time_ns() // 1000, last + 1):016x}-{os.urandom(4).hex()}"
+
+
+def record(connection: Connection, target: LedgerTarget, change: str, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Make a change: from here on it is one."""
+    what, names, others = (list(column) for column in zip(*rows, strict=True))
+    write(connection, target, ROWS, [[change] * len(what), what, names, others], file_of(change))
+
+
+def age_us(change: str) -> int:
+    """How long ago it was made."""
+    return time.time_ns() // 1000 - int(change.partition("-")[0], 16)
+
+
+def is_over(change: str) -> bool:
+    """Whether nobody reads any more what it has replaced."""
+    return age_us(change) > GRACE_US
+
+
+def sweep(connection: Connection, target: LedgerTarget) -> int:
+    """Delete what was replaced long enough ago; gives how many files of rows that were."""
+    found = changes(connection, target)
+    over = {change for change in found.names if is_over(change)}
+    if not over:
+        return 0
+    there = {file for table in ("requests", "attempts") for file in listed(connection, target, f"{table}/*/*.parquet")}
+    kept = set(found.visible(there))
+    replaced = {file for change in over for file in found.merges.get(change, ())}
+    replaced |= {file for prune in found.standing if prune.name in over for file in prune.out}
+    gone = sorted((replaced & there) - kept)
+    lost = [prune.name for prune in found.lost if prune.name in over]
+    # A merge is to be known for as long as what it replaced is there. What is left of a prune is its sums.
+    done = [change for change in over if change in found.merges and not found.merges[change] & kept]
+    if not gone and not lost and not done:
+        return 0
+    delete = deleting(target)
+    for file in gone:
+        delete(file)
+    for change in (*done, *lost):
+        delete(file_of(change))
+    for change in lost:
+        for table in SUMS:
+            delete(sums_of(change, table))
+    return len(gone)
