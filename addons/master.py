@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# First, since importing anything of mitmproxy's imports what this does without.
+from ringlet_mitm.addons.lean import LeanMaster
+
+# isort: split
 import asyncio
 import gc
 import logging
@@ -50,7 +54,6 @@ from ringlet_mitm.addons.http_stream import PatientStream
 from ringlet_mitm.addons.http_stream import install as install_stream
 from ringlet_mitm.addons.in_flight import cut_off, in_order, streams
 from ringlet_mitm.addons.intake import Intake
-from ringlet_mitm.addons.lean import LeanMaster
 from ringlet_mitm.addons.leaves import Leaves
 from ringlet_mitm.addons.live import Live, Ruling
 from ringlet_mitm.addons.metrics import Now

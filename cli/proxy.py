@@ -7,6 +7,7 @@ import logging
 import os
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -76,17 +77,9 @@ def command(
     login = login_for(profile, proxyauth)
     check_free(profile.host, profile.port, "--port")
     looking = Looking(web_port if web else None, dump)
+    leases = Leases(home, name) if while_used else None
     for caution in key_cautions(home.config_file, os.environ):
         click.echo(f"warning: {caution}", err=True)
-
-    def announce(ruling: str, address: str) -> None:
-        gc.enable()
-        if while_used:
-            end_when_unused(Leases(home, name), lambda: _is_needed(f"http://{address}"))
-        if not quiet:
-            click.echo(ruling)
-            click.echo(f'point an agent at it:  eval "$(ringlet-mitm env --profile {name})"')
-        click.echo(f"listening on http://{address}")
 
     run(
         Setup(
@@ -97,10 +90,20 @@ def command(
             upstream_ca=upstream_ca,
             make_master=master_for(looking, into_log=log is not None),
             watchers=watchers_for(profile, looking),
-            announce=announce,
+            announce=partial(_announce, name, quiet, leases),
             login=login,
         )
     )
+
+
+def _announce(name: str, quiet: bool, leases: Leases | None, ruling: str, address: str) -> None:
+    gc.enable()
+    if leases:
+        end_when_unused(leases, lambda: _is_needed(f"http://{address}"))
+    if not quiet:
+        click.echo(ruling)
+        click.echo(f'point an agent at it:  eval "$(ringlet-mitm env --profile {name})"')
+    click.echo(f"listening on http://{address}")
 
 
 def _port(profile: Profile, said: int | None, *, or_free: bool) -> int:

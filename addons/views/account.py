@@ -17,7 +17,8 @@ from ringlet_mitm.addons.rewriting import REPLACED
 from ringlet_mitm.addons.usage.rows import RequestRow
 from ringlet_mitm.addons.views.amounts import cost_lines, seconds, usage_lines
 from ringlet_mitm.addons.views.page import Line, Page, Style
-from ringlet_mitm.rules.explain import Explanation, Leg
+from ringlet_mitm.rules.explain import Explanation
+from ringlet_mitm.rules.legs import Leg
 from ringlet_mitm.rules.peek import Headers, Unreadable
 from ringlet_mitm.rules.redaction import masked, masked_headers, masked_url
 from ringlet_mitm.rules.reliability import Attempt

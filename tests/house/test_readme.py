@@ -24,11 +24,13 @@ README = (ROOT / "README.md").read_text()
 BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BLOCKS = [(kind, words.strip(), text) for kind, words, text in BLOCK.findall(README)]
 COMMANDS = [line.partition(" #")[0].strip() for kind, _, text in BLOCKS if kind == "sh" for line in text.splitlines()]
-# Proxies and demos are started by the tests of the whole; agents are other people's.
+# Proxies and demos are started by the tests of the whole, and so is what writes into a person's shell; agents are other
+# people's.
 # Providers are tried by the tests of `providers test` and `login`, against stand-ins, and prices are fetched from one.
 ELSEWHERE = (
     *("ringlet-mitm --profile work", "claude", "export ", "pip install ", 'eval "$(ringlet-mitm env'),
     *("ringlet-mitm providers test", "ringlet-mitm providers login", "ringlet-mitm models update"),
+    *(f"ringlet-mitm {name}" for name in ("run", "start", "service", "init", "aliases", "completion")),
 )
 # Options that make a file, and say so.
 WRITING = ("--html", "--parquet")
@@ -144,6 +146,8 @@ def test_the_agents_of_the_table_are_known() -> None:
         ["status"],
         ["dashboard"],
         ["demo"],
+        *([name] for name in ("run", "start", "stop", "logs", "service", "agents", "aliases", "completion", "ca")),
+        *([name] for name in ("doctor", "init")),
     ],
 )
 def test_help_is_there(words: list[str]) -> None:

@@ -176,9 +176,11 @@ def test_the_proxy_stays_as_long_as_what_an_agent_has_left(place: Place) -> None
     until(lambda: place.running() is None)
 
 
-def test_a_run_that_is_killed_leaves_no_proxy(place: Place) -> None:
+def test_a_run_that_is_killed_leaves_no_proxy_behind_its_agent(place: Place) -> None:
     run = place.run("--quiet")
     run.process.kill()
+    assert run.ask() == "answered 200"
+    run.say("exit 0")
     until(lambda: place.running() is None)
 
 
