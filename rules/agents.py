@@ -33,9 +33,9 @@ class AgentFile:
     programs: its names on PATH. folders: where its installer puts it beside PATH. install: how a person gets it.
     variables: what it needs to come through the proxy, with {url}, {certificate} and {bundle} (see variables.py).
     base_urls: variables that send it to another address, and so past the proxy. once: its arguments for one answer
-    to {prompt} without asking anybody, and once_variables what that needs beside. daemons: what of it outlives the shell
-    and works for later ones, a program's name and words behind it; end_daemons: how a person ends that. quirks: what a
-    person should know.
+    to {prompt} without asking anybody, and once_variables what that needs beside. daemons: what of it outlives the
+    shell and works for later ones, a program's name and words behind it; end_daemons: how a person ends that. quirks:
+    what a person should know.
 
     user_agents: beginnings of its User-Agent, case ignored. headers: names that only it sends. session_headers: where
     it says which conversation a request is of, the first that is there. folder: the sentences of its prompt that say
