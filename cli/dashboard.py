@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import webbrowser
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import click
 
 from ringlet_mitm.addons.dashboard.answering import Answers
 from ringlet_mitm.addons.dashboard.server import HOST, Server
+from ringlet_mitm.cli.told_to_end import told_to_end
 from ringlet_mitm.cli.usage.asked import Ledger
 from ringlet_mitm.rules.errors import UsageError
 from ringlet_mitm.rules.home import home_of
@@ -33,7 +33,7 @@ def command(port: int | None, opens: bool, database: Path | None) -> None:
     By rule, model, provider, agent, project and session, over time, with filters; cache, latency and errors as well.
     The page is for this machine alone and loads nothing from elsewhere. A running proxy has it at its own address too.
     """
-    told = _told_to_end()
+    told = told_to_end()
     home = home_of(os.environ)
     ledger = Ledger.at(home, database)
     snapshots = home.snapshots_dir if ledger.database == home.database else None
@@ -49,14 +49,6 @@ def command(port: int | None, opens: bool, database: Path | None) -> None:
     if not answers.end(PATIENCE_S):
         # Where Python ends while a thread is in DuckDB, the process aborts (Python 3.11 and 3.13, 2026-11-21).
         os._exit(0)
-
-
-def _told_to_end() -> list[int]:
-    """Empty until Ctrl-C is pressed or SIGTERM comes; neither breaks off anything half-way from here on."""
-    told: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: told.append(number))
-    return told
 
 
 def _listening(answers: Answers, port: int | None) -> Server:

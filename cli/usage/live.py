@@ -10,13 +10,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 
 import click
 
 from ringlet_mitm.addons.usage.snapshot import Snapshot, all_of
 from ringlet_mitm.cli.proxy_health import ask
+from ringlet_mitm.cli.told_to_end import rest, told_to_end
 from ringlet_mitm.cli.usage.live_frame import Proxy, Said, frame
 from ringlet_mitm.rules.home import Home, home_of
 
@@ -37,11 +38,7 @@ def command(profile: str | None, once: bool, interval: float) -> None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else PLAIN_WIDTH
         click.echo("\n".join(line.text for line in looked(home, profile, time.time(), width)))
         return
-    try:
-        _refreshing(home, profile, interval)
-    except KeyboardInterrupt:
-        # How one leaves it: no error, and no word.
-        return
+    _refreshing(home, profile, interval, told_to_end())
 
 
 def looked(home: Home, profile: str | None, now: float, width: int, height: int | None = None) -> list[Said]:
@@ -67,7 +64,7 @@ def _proxy(snapshot: Snapshot) -> Proxy:
     return Proxy(snapshot, said if isinstance(said, dict) else None)
 
 
-def _refreshing(home: Home, profile: str | None, interval: float) -> None:
+def _refreshing(home: Home, profile: str | None, interval: float, told: Sized) -> None:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
@@ -83,6 +80,6 @@ def _refreshing(home: Home, profile: str | None, interval: float) -> None:
         return text
 
     with Live(drawn(), console=console, screen=True, auto_refresh=False) as live:
-        while True:
-            time.sleep(interval)
+        while not told:
+            rest(interval, told)
             live.update(drawn(), refresh=True)
