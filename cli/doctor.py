@@ -45,6 +45,7 @@ CHECKS = (
     Check("clock", certificates.clock),
     Check("shell", shell_and_port.shell, (PROFILE,)),
     Check("NO_PROXY", shell_and_port.no_proxy, (PROFILE,)),
+    Check("daemons", shell_and_port.daemons, (PROFILE,)),
     Check("ledger", books.ledger),
     Check("store", books.store),
     Check("disk", books.disk),

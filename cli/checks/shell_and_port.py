@@ -6,13 +6,16 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from ringlet_mitm.cli.checks.finding import Finding, broken, ok, warning
 from ringlet_mitm.cli.checks.listeners import listener
 from ringlet_mitm.cli.checks.scene import Scene
+from ringlet_mitm.cli.left_running import ending, led_elsewhere, named
 from ringlet_mitm.cli.proxy_health import Instead, ask, reachable
 from ringlet_mitm.cli.shell import proxy_url
 from ringlet_mitm.rules.errors import ConfigError, UsageError
+from ringlet_mitm.rules.interception import is_loopback
 from ringlet_mitm.rules.profiles import free_port, list_profiles, load_profile
 from ringlet_mitm.rules.variables import BEFORE, PROXIES, Gap, gaps
 
@@ -92,6 +95,20 @@ def no_proxy(scene: Scene) -> Iterator[Finding]:
     # `env` and `run` take such an entry out, so that it matters only where the variables are set already.
     say = broken if BEFORE in scene.environ else warning
     yield from [say(gap.why, _env(scene)) for gap in passing] or [ok("leads no agent past the proxy")]
+
+
+def daemons(scene: Scene) -> Iterator[Finding]:
+    """What agents have left running that leads later ones to another proxy, or to one that is gone."""
+    url = scene.running.url if scene.running else ""
+    astray = [left for one in scene.agents for left in led_elsewhere(scene.environ, one.preset, url)]
+    # Without a proxy of ours, only one that goes to this machine was led there by us.
+    found = [left for left in astray if scene.running or is_loopback(urlsplit(left.url).hostname or "")]
+    if not found:
+        yield ok("no agent has left a program running that goes another way")
+        return
+    for left in found:
+        where = f"goes to {left.url}" if left.url else "goes past the proxy"
+        yield warning(f"{named([left])} of an earlier run {where}, and agents started now use it", ending([left]))
 
 
 def _leads(scene: Scene) -> Iterator[Finding]:

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from left_behind import DAEMON, Begin
 
 from ringlet_mitm.cli.left_running import Left, ending, led_elsewhere, left_running, named
 from ringlet_mitm.rules.agents import preset_of
 from ringlet_mitm.rules.variables import RUN_BY
 
 HERE, THERE = "http://127.0.0.1:8484", "http://127.0.0.1:9999"
-DAEMON = ("codex", "app-server", "--listen", "unix://", "--managed-daemon")
 CODEX, CLAUDE = preset_of("codex"), preset_of("claude")
-Begin = Callable[..., int]
-
-
-@pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Begin]:
-    """Start a script of that name with these words and variables; it lives until the test is over."""
-    begun: list[subprocess.Popen[bytes]] = []
-
-    def start(*words: str, **variables: str) -> int:
-        script = tmp_path / words[0]
-        script.write_text("echo; read -r _")
-        environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **variables}
-        process = subprocess.Popen(
-            ["bash", str(script), *words[1:]], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        begun.append(process)
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"\n"
-        return process.pid
-
-    yield start
-    for process in begun:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize(
