@@ -160,7 +160,7 @@ FAULTS: dict[str, tuple[Callable[[Home], None], str, str, str, str]] = {
         _rules("[[rule]]\n"),
         "rules",
         "broken",
-        "match",
+        "is missing",
         "ringlet-mitm rules check --profile work",
     ),
     "a rule that never fires": (
