@@ -124,10 +124,10 @@ class SocketTurns:
         found, self._unrouted = self._unrouted, []
         return [turn for turn in found if turn in self._open]
 
-    def ended(self, *, by_client: bool) -> None:
+    def ended(self, why: FailureKind) -> None:
         """The connection is gone: what was under way has no end."""
         for turn in tuple(self._open):
-            self._end(turn, FailureKind.CLIENT_GONE if by_client else FailureKind.BROKEN_STREAM)
+            self._end(turn, why)
 
     def _note_close(self, reader: MessageReader) -> None:
         """The other end answers a close frame with one."""

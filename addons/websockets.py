@@ -32,6 +32,7 @@ from ringlet_mitm.addons.socket_sums import SocketSums
 from ringlet_mitm.addons.turns_on_socket import OpenTurn, Passed, SocketTurns
 from ringlet_mitm.addons.usage.snapshot import Stream
 from ringlet_mitm.rules.errors import RingletError
+from ringlet_mitm.rules.failures import FailureKind
 from ringlet_mitm.rules.handshakes import why_not
 from ringlet_mitm.rules.limits import Action
 from ringlet_mitm.rules.peek import AgentRequest, Unreadable
@@ -77,7 +78,7 @@ class PassedSocket:
 
     def ended(self, *, by_client: bool) -> None:
         """The connection is gone."""
-        self.turns.ended(by_client=by_client)
+        self.turns.ended(FailureKind.CLIENT_GONE if by_client else FailureKind.BROKEN_STREAM)
 
     def closed(self) -> tuple[bool, int] | None:
         """Whether it was the agent that closed it, and by what code, as far as a frame said so."""
@@ -134,6 +135,7 @@ class WebSockets(SocketPort):
         if self._looking is not None:
             self._looking.cancel()
         for one in self._sockets():
+            one.turns.ended(FailureKind.PROXY_STOPPED)
             one.ended(by_client=False)
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:

@@ -11,6 +11,7 @@ from wsproto.events import BytesMessage, TextMessage
 
 from ringlet_mitm.addons.exchange import Exchange
 from ringlet_mitm.addons.turns_on_socket import MOST_TURNS, SocketTurns
+from ringlet_mitm.rules.failures import FailureKind
 from ringlet_mitm.rules.peek import AgentRequest
 from ringlet_mitm.rules.shapes import WireFormat
 
@@ -106,18 +107,23 @@ def test_how_a_turn_ends(ends: Ends, event: dict[str, Any], status: int, kind: s
 
 
 @pytest.mark.parametrize(
-    ("by_client", "begun", "kind", "status"),
-    [(True, True, "client-gone", 200), (False, True, "broken-stream", 200), (False, False, "broken-stream", None)],
-    ids=["by the agent", "by the provider", "before anything came"],
+    ("kind", "begun", "status"),
+    [
+        (FailureKind.CLIENT_GONE, True, 200),
+        (FailureKind.BROKEN_STREAM, True, 200),
+        (FailureKind.BROKEN_STREAM, False, None),
+        (FailureKind.PROXY_STOPPED, True, 200),
+    ],
+    ids=["by the agent", "by the provider", "before anything came", "by the proxy's end"],
 )
 def test_a_connection_cut_in_the_middle_is_a_row_too(
-    ends: Ends, by_client: bool, begun: bool, kind: str, status: int | None
+    ends: Ends, kind: FailureKind, begun: bool, status: int | None
 ) -> None:
     ends.asks(CREATE)
     if begun:
         ends.says(DELTA)
-    ends.turns.ended(by_client=by_client)
-    ends.turns.ended(by_client=by_client)
+    ends.turns.ended(kind)
+    ends.turns.ended(kind)
     (exchange,), (reading,) = ends.recorded, ends.readings
     assert exchange.failure is not None
     assert (exchange.failure.kind, exchange.status, reading.complete) == (kind, status, False)
