@@ -222,6 +222,6 @@ def test_whatever_is_said_each_turn_is_recorded_once(said: list[tuple[bool, Any]
             begun += len(ends.turns.unrouted())
         else:
             ends.says(message)
-    ends.turns.ended(by_client=True)
+    ends.turns.ended(FailureKind.CLIENT_GONE)
     assert len({exchange.id for exchange in ends.recorded}) == len(ends.recorded) <= begun
     assert ends.turns.open == []
