@@ -172,7 +172,7 @@ def test_a_turn_that_is_too_long_to_be_read_is_counted(start_proxy: StartProxy) 
     assert (found[0]["usage_source"], found[0]["routed_model"], found[1]["note"]) == ("reported", "", "")
 
 
-CUTS = {"the agent goes": "client-gone", "the provider goes": "broken-stream", "the proxy goes": "broken-stream"}
+CUTS = {"the agent goes": "client-gone", "the provider goes": "broken-stream", "the proxy goes": "proxy-stopped"}
 
 
 @pytest.mark.parametrize("who", CUTS)
