@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,11 @@ from ringlet_mitm.cli.demo.stage import RunningProxy
 from ringlet_mitm.cli.demo.upstream import Vendor
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.profiles import Profile, save_profile
+
+# A shell has what it starts in the background ignore Ctrl-C, and so would all that is started here.
+for _number in (signal.SIGINT, signal.SIGQUIT) if sys.platform != "win32" else ():
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)
 
 # How fast a busy machine makes examples up says nothing about them.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

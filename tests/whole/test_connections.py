@@ -144,17 +144,6 @@ def test_base_url_mode(
     assert (answer.status_code, vendor.seen[-1].host) == (200, host)
 
 
-def test_a_websocket_on_a_model_path_is_answered_426_at_once(proxy: RunningProxy) -> None:
-    headers = {
-        "upgrade": "websocket",
-        "connection": "upgrade",
-        "sec-websocket-version": "13",
-        "sec-websocket-key": "eA==",
-    }
-    with client(proxy) as http:
-        assert http.get("https://api.openai.com/v1/responses", headers=headers).status_code == 426
-
-
 def test_a_taken_port_is_one_clear_line(proxy: RunningProxy) -> None:
     words = program("--profile", "work", "--port", str(proxy.port))
     done = subprocess.run(words, env=proxy.environ, capture_output=True, text=True, timeout=20)
