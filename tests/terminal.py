@@ -12,9 +12,11 @@ import sys
 import termios
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 
 PATIENCE_S = 30
+AGAIN_S = 5
 PROMPT = "ready> "
 # The terminal becomes the session's own.
 SHELL = """
@@ -53,9 +55,17 @@ class Terminal:
         self.type(f"{text}\n")
         self.until(re.escape(text) + r"\r+\n")
 
-    def until(self, pattern: str) -> re.Match[str]:
+    def answer(self, line: str, pattern: str) -> re.Match[str]:
+        """What the shell says to a line; typed again where the line was lost while the shell took the terminal back."""
+        for _ in range(5):
+            self.type(f"{line}\n")
+            with suppress(AssertionError):
+                return self.until(pattern, AGAIN_S)
+        return self.until(pattern)
+
+    def until(self, pattern: str, patience_s: float = PATIENCE_S) -> re.Match[str]:
         """Wait for it behind all that was waited for before."""
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + patience_s
         while not (found := re.compile(pattern, re.MULTILINE).search(self.said, self._read)):
             if not select.select([self._fd], [], [], max(0, end - time.monotonic()))[0]:
                 raise AssertionError(f"{pattern!r} is not in {self.said[self._read :]!r}")

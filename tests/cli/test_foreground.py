@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="terminals")
 
 # Says what it hears; ends when it is told how.
 AGENT = """
-import os, signal, sys, termios, tty
+import os, select, signal, sys, termios, tty
 def say(*words): print(*words, end="\\r\\n", flush=True)
 def hear(number, frame):
     size = os.get_terminal_size(0)
@@ -27,8 +27,20 @@ def hear(number, frame):
 for name in sys.argv[1].split(","):
     if name.startswith("SIG"): signal.signal(getattr(signal, name), hear)
 if "raw" in sys.argv[1]: tty.setraw(0)
+# A signal right before a read would be heard after it; the pipe wakes us.
+woken, wakes = os.pipe()
+os.set_blocking(wakes, False)
+signal.set_wakeup_fd(wakes)
+def lines():
+    while True:
+        if woken in select.select([0, woken], [], [])[0]:
+            os.read(woken, 4096)
+            continue
+        said = os.read(0, 65536).decode()
+        if not said: return
+        yield from said.splitlines()
 say("agent", os.getpid(), "of", os.getppid())
-for line in sys.stdin:
+for line in lines():
     word, _, rest = line.strip().partition(" ")
     if word == "exit": sys.exit(int(rest))
     if word == "stop": os.kill(os.getpid(), signal.SIGSTOP)
@@ -68,8 +80,7 @@ def begun(terminal: Terminal, folder: Path, how: str = "") -> tuple[int, int]:
 def code(terminal: Terminal) -> int:
     """How the last command ended, said by the shell."""
     terminal.until(PROMPT)
-    terminal.type("echo code=$?\n")
-    return int(terminal.until(r"code=(\d+)")[1])
+    return int(terminal.answer("echo code=$?", r"code=(\d+)")[1])
 
 
 def test_ctrl_c_is_the_agents(terminal: Terminal, script: Path) -> None:
