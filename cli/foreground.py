@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -22,6 +23,7 @@ if sys.platform != "win32":
     import termios
 
 SIGNALLED = 128
+SETTLED_S = 0.05
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 FROM_THE_KEYBOARD = ("SIGINT", "SIGQUIT")
@@ -85,7 +87,7 @@ def _waited(pid: int) -> int:
     while True:
         _, status = os.waitpid(pid, os.WUNTRACED)
         while os.WIFSTOPPED(status):
-            status = _changed(pid) or _stopped_with_it(pid)
+            status = _changed_soon(pid) or _stopped_with_it(pid)
         if not os.WIFCONTINUED(status):
             return status
 
@@ -99,6 +101,15 @@ def _stopped_with_it(pid: int) -> int:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
         _, found = os.waitpid(pid, os.WUNTRACED | os.WCONTINUED)
+    return found
+
+
+def _changed_soon(pid: int) -> int | None:
+    """The status, if it changes at once: a group is told to go on one after the other, and we may be before it."""
+    found = _changed(pid)
+    if found is None:
+        time.sleep(SETTLED_S)
+        found = _changed(pid)
     return found
 
 
