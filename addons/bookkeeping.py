@@ -20,6 +20,7 @@ from ringlet_mitm.rules.pricing import (
     cost,
     cost_as_asked,
     cost_uncached,
+    in_order,
     switch_cost,
 )
 from ringlet_mitm.rules.prompt_caches import held, lives_us
@@ -89,7 +90,7 @@ class Bookkeeper:
             **({} if source == "none" else self._compared(exchange, usage, card, bill, now_us)),
             **_routed(exchange),
             **_features(exchange, self.keeps_projects),
-            **{kind: getattr(usage, kind) for kind in TOKEN_KINDS},
+            **dict(zip(TOKEN_KINDS, in_order(usage), strict=True)),
         )
 
     def _compared(

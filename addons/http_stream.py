@@ -31,7 +31,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook
 
 from ringlet_mitm.addons.begun_stream import BegunStream
-from ringlet_mitm.addons.numbered_stream import NewOrSoundConnection
+from ringlet_mitm.addons.numbered_stream import NewOrSoundConnection, never
 from ringlet_mitm.addons.stream_clock import Due, Phase, StreamClock
 from ringlet_mitm.addons.stream_port import Port, Setback, Trouble, UpstreamFailedHook
 
@@ -39,9 +39,14 @@ from ringlet_mitm.addons.stream_port import Port, Setback, Trouble, UpstreamFail
 HELD_BYTES = 1024 * 1024
 
 
-def install(port: Port, ring: Callable[[PatientStream, Due], None]) -> None:
+def install(
+    port: Port,
+    ring: Callable[[PatientStream, Due], None],
+    at_once: Callable[[commands.StartHook], bool] = never,
+) -> None:
     """Use this stream for every request of this process; `ring` has a stream do, soon, what is due."""
     PatientStream.port = port
+    PatientStream.at_once = staticmethod(at_once)
     PatientStream.ring = staticmethod(ring)
     layers.HttpStream = PatientStream  # type: ignore[misc]
 
@@ -112,7 +117,7 @@ class PatientStream(BegunStream):
         self.in_line = False
         if due is Due.PLACE:
             self.port.entered(self.flow)
-            yield from self.numbered(self._sent(self._connected()))
+            yield from self._sent(self._connected())
         else:
             yield from self._failed(Trouble.TURNED_AWAY, "no place in line came free in time")
 
@@ -146,7 +151,7 @@ class PatientStream(BegunStream):
 
     def _next_attempt(self) -> layer.CommandGenerator[None]:
         self.register()
-        yield from self.numbered(self._sent(self.make_server_connection()))
+        yield from self._sent(self.make_server_connection())
 
     def _sent(self, connected: layer.CommandGenerator[bool]) -> layer.CommandGenerator[None]:
         self.server_state = self.state_wait_for_response_headers

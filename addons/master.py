@@ -57,6 +57,7 @@ from ringlet_mitm.addons.intake import Intake
 from ringlet_mitm.addons.leaves import Leaves
 from ringlet_mitm.addons.live import Live, Ruling
 from ringlet_mitm.addons.metrics import Now
+from ringlet_mitm.addons.numbered_stream import never
 from ringlet_mitm.addons.observing import Observing
 from ringlet_mitm.addons.pages import Pages
 from ringlet_mitm.addons.preparing import Preparer
@@ -269,7 +270,8 @@ class Background:
         proxy = self._proxy
         install(asyncio.get_running_loop(), proxy.setup.detours)
         forget_trailers()
-        install_stream(FlowPort(proxy.admission, proxy.setup.ping_s), ring)
+        at_once = getattr(ctx.master.addons, "at_once", never)
+        install_stream(FlowPort(proxy.admission, proxy.setup.ping_s), ring, at_once)
         limits = proxy.budget.keep(lambda: proxy.live.ruling.book.limits)
         tidying = Tidying(lambda: proxy.recorder.recorded, lambda: len(PatientStream.in_flight)).keep()
         kept = proxy.snapshots.keep(_address())

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from ringlet_mitm.addons.usage.rows import AttemptRow, RequestRow
-from ringlet_mitm.rules.pricing import TOKEN_KINDS
+from ringlet_mitm.rules.pricing import TOKEN_KINDS, in_order
 
 MOST_NAMES = 100
 OTHER = "other"
@@ -20,6 +20,8 @@ SECOND_US = 1_000_000
 # From a cached answer to an agent's longest turn.
 FIRST_BYTE_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0)
 TOTAL_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+KINDS = tuple(kind.removesuffix("_tokens") for kind in TOKEN_KINDS)
 
 Labels = tuple[str, ...]
 
@@ -92,10 +94,9 @@ class Measures:
         self.total.setdefault((provider,), Spread(TOTAL_S)).add((request.ended_us - request.started_us) / SECOND_US)
 
     def _use(self, whose: Labels, request: RequestRow) -> None:
-        for kind in TOKEN_KINDS:
-            tokens = getattr(request, kind)
+        for kind, tokens in zip(KINDS, in_order(request), strict=True):
             if tokens:
-                self.tokens[(*whose, kind.removesuffix("_tokens"))] += tokens
+                self.tokens[(*whose, kind)] += tokens
         if request.usage_source == "estimated":
             self.estimated[whose] += 1
         if request.cost_total is not None:

@@ -138,7 +138,7 @@ class WebSockets(SocketPort):
             one.turns.ended(FailureKind.PROXY_STOPPED)
             one.ended(by_client=False)
 
-    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+    async def request(self, flow: http.HTTPFlow) -> None:
         """Let the handshake pass, or answer it; those of others pass."""
         request = flow.request
         if flow.response is not None or request.headers.get("upgrade", "").lower() != "websocket":

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from ringlet_mitm.rules.agents import AgentPreset, all_hosts
 from ringlet_mitm.rules.errors import ConfigError
@@ -69,6 +70,7 @@ class HostPolicy:
         return tuple(_pattern(host) for host in sorted(self.hosts))
 
 
+@lru_cache(1024)
 def is_loopback(host: str) -> bool:
     """Whether a name or address is this machine's own, in any spelling that a resolver takes.
 

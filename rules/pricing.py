@@ -8,10 +8,11 @@ unknown part that matters makes the total unknown.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from operator import attrgetter, mul
+from typing import Any
 
 MTOK_DIGITS = 6
 MTOK = Decimal(10**MTOK_DIGITS)
@@ -19,7 +20,7 @@ MTOK = Decimal(10**MTOK_DIGITS)
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one request by kind; disjoint, so that sums are totals."""
+    """Tokens of one request by kind; disjoint, so that sums are totals. The kinds of each of PARTS stand together."""
 
     input_tokens: int = 0
     image_input_tokens: int = 0
@@ -117,8 +118,10 @@ PARTS: dict[str, tuple[str, ...]] = {
     "cache_write": ("cache_write_5m_tokens", "cache_write_1h_tokens"),
     "output": ("output_tokens", "reasoning_tokens", "image_output_tokens", "audio_output_tokens"),
 }
+_SLICES = {part: slice(TOKEN_KINDS.index(kinds[0]), TOKEN_KINDS.index(kinds[-1]) + 1) for part, kinds in PARTS.items()}
 _FIRST_OUTPUT = TOKEN_KINDS.index("output_tokens")
-_in_order = attrgetter(*TOKEN_KINDS)
+# The values of all kinds, of whatever has these names, in the order of TOKEN_KINDS.
+in_order: attrgetter[tuple[Any, ...]] = attrgetter(*TOKEN_KINDS)
 # What was not read from the cache, from a prompt's front to its end: what a vendor writes to its cache comes first, and
 # what shall live for an hour before what lives for 5 minutes (Anthropic wants it so; accessed 2026-11-21).
 UNCACHED = (
@@ -128,14 +131,16 @@ UNCACHED = (
     "image_input_tokens",
     "audio_input_tokens",
 )
+_UNCACHED_PLACES = tuple(map(TOKEN_KINDS.index, UNCACHED))
+_CACHE_READ = TOKEN_KINDS.index("cache_read_tokens")
 
 
 def cost(usage: Usage, card: PriceCard | None) -> Cost:
     """Price `usage` with `card`; everything unknown without one."""
     if card is None:
         return UNKNOWN_COST
-    rates = card.rates_for(usage.total_input)
-    parts = {part: _part(usage, rates, kinds) for part, kinds in PARTS.items()}
+    counts, rates = in_order(usage), in_order(card.rates_for(usage.total_input))
+    parts = {part: _amount(counts[kinds], rates[kinds]) for part, kinds in _SLICES.items()}
     known = [amount for amount in parts.values() if amount is not None]
     total = sum(known, card.per_request) if len(known) == len(parts) else None
     return Cost(**parts, total=total)
@@ -145,7 +150,7 @@ class RateTable:
     """The prices of a card as whole numbers of one small unit, for the hundred thousand requests of a replay."""
 
     def __init__(self, card: PriceCard) -> None:
-        every = [_in_order(rates) for rates in (card.rates, *(tier.rates for tier in card.tiers))]
+        every = [in_order(rates) for rates in (card.rates, *(tier.rates for tier in card.tiers))]
         digits = max(
             (-int(rate.as_tuple().exponent) for rates in every for rate in rates if rate is not None), default=0
         )
@@ -194,17 +199,23 @@ def switch_cost(usage: Usage, card: PriceCard | None, cached_elsewhere: int) -> 
     return extra
 
 
-def _part(usage: Usage, rates: Rates, kinds: tuple[str, ...]) -> Decimal | None:
+def _amount(counts: Iterable[int], rates: Iterable[Decimal | None]) -> Decimal | None:
+    """USD; None where a rate that matters is unknown."""
     amount = Decimal(0)
-    for kind in kinds:
-        tokens: int = getattr(usage, kind)
-        if not tokens:
-            continue
-        rate: Decimal | None = getattr(rates, kind)
-        if rate is None:
-            return None
-        amount += tokens * rate / MTOK
-    return amount
+    for tokens, rate in zip(counts, rates, strict=True):
+        if tokens:
+            if rate is None:
+                return None
+            amount += tokens * rate
+    return amount / MTOK
+
+
+def _total(counts: Sequence[int], card: PriceCard | None) -> Decimal | None:
+    """The total of `cost`, for counts in the order of TOKEN_KINDS."""
+    if card is None:
+        return None
+    amount = _amount(counts, in_order(card.rates_for(sum(counts[:_FIRST_OUTPUT]))))
+    return None if amount is None else amount + card.per_request
 
 
 def cost_as_asked(usage: Usage, card: PriceCard | None, cached: int) -> Decimal | None:
@@ -214,23 +225,26 @@ def cost_as_asked(usage: Usage, card: PriceCard | None, cached: int) -> Decimal 
     of the prompt would have been cache reads there, and what was read from a cache elsewhere would have been too. That
     is the least it could have cost, so that what rules save is rather understated. None where a price is unknown.
     """
-    return cost(_read_from_cache(usage, cached), card).total
+    return _total(_read_from_cache(usage, cached), card)
 
 
 def cost_uncached(usage: Usage, card: PriceCard | None) -> Decimal | None:
     """USD that the same tokens would have cost without any cache; None where a price is unknown."""
-    cached = (*PARTS["cache_read"], *PARTS["cache_write"])
-    plain = usage.input_tokens + sum(getattr(usage, kind) for kind in cached)
-    return cost(replace(usage, input_tokens=plain, **dict.fromkeys(cached, 0)), card).total
+    counts = list(in_order(usage))
+    for part in ("cache_read", "cache_write"):
+        kinds = _SLICES[part]
+        counts[0] += sum(counts[kinds])
+        counts[kinds] = [0] * len(PARTS[part])
+    return _total(counts, card)
 
 
-def _read_from_cache(usage: Usage, cached: int) -> Usage:
-    """`usage` with at least `cached` tokens, as far as there are as many, read from the cache."""
-    left = max(cached - usage.cache_read_tokens, 0)
-    counts = {"cache_read_tokens": usage.cache_read_tokens}
-    for kind in UNCACHED:
-        tokens = min(left, getattr(usage, kind))
-        counts[kind] = getattr(usage, kind) - tokens
-        counts["cache_read_tokens"] += tokens
+def _read_from_cache(usage: Usage, cached: int) -> Sequence[int]:
+    """The counts of `usage` with at least `cached` tokens, as far as there are as many, read from the cache."""
+    left = cached - usage.cache_read_tokens
+    counts = list(in_order(usage))
+    for place in _UNCACHED_PLACES if left > 0 else ():
+        tokens = min(left, counts[place])
+        counts[place] -= tokens
+        counts[_CACHE_READ] += tokens
         left -= tokens
-    return replace(usage, **counts)
+    return counts

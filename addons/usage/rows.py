@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from ringlet_mitm.rules.pricing import TOKEN_KINDS, Usage
+from ringlet_mitm.rules.pricing import Usage, in_order
 
 SCHEMA_VERSION = 2
 
@@ -145,7 +145,7 @@ class RequestRow:
     @property
     def usage(self) -> Usage:
         """The token columns as one value."""
-        return Usage(**{kind: getattr(self, kind) for kind in TOKEN_KINDS})
+        return Usage(*in_order(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

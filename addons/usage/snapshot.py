@@ -39,7 +39,15 @@ class Sums(msgspec.Struct, frozen=True):
     estimated: int = 0
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+        return Sums(
+            self.requests + other.requests,
+            self.failed + other.failed,
+            self.input + other.input,
+            self.output + other.output,
+            self.usd + other.usd,
+            self.unpriced + other.unpriced,
+            self.estimated + other.estimated,
+        )
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,3 +88,42 @@ def test_a_proxy_starts_without_mitmproxys_other_addons() -> None:
     )
     said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert said.stdout == "False\n"
+
+
+def at_once(*addons: object) -> bool:
+    async def main() -> bool:
+        master = LeanMaster(Options())
+        master.addons.add(*addons)
+        return bool(master.addons.at_once(HttpRequestHook(tflow.tflow())))
+
+    return asyncio.run(main())
+
+
+class Answers:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        self.heard.append(flow.request.path)
+
+
+def test_listeners_that_nobody_waits_for_are_called_in_place() -> None:
+    listener = Answers()
+    assert at_once(Breaks(), listener)
+    assert listener.heard == ["/path"]
+
+
+def test_nobody_is_called_in_place_where_one_is_waited_for() -> None:
+    listener = Answers()
+    assert not at_once(listener, Listens())
+    assert not at_once(listener, Updates())
+    assert listener.heard == []
+
+
+def test_options_that_can_be_changed_in_place_are_copies() -> None:
+    async def main() -> tuple[list[str], list[str], str]:
+        options = LeanMaster(Options(allow_hosts=["a"], http2=False)).options
+        options.allow_hosts.append("b")
+        return options.allow_hosts, options.ignore_hosts, str(options.http2)
+
+    assert asyncio.run(main()) == (["a"], [], "False")

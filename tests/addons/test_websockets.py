@@ -57,7 +57,7 @@ def flow_for(
 
 
 def answered(addon: WebSockets, flow: http.HTTPFlow) -> http.Response | None:
-    asyncio.run(addon.requestheaders(flow))
+    asyncio.run(addon.request(flow))
     return flow.response
 
 
@@ -113,7 +113,7 @@ def test_what_somebody_else_has_answered_stays_so() -> None:
 
 
 def opened(addon: WebSockets, flow: http.HTTPFlow, status: int = 101) -> http.HTTPFlow:
-    asyncio.run(addon.requestheaders(flow))
+    asyncio.run(addon.request(flow))
     flow.response = http.Response.make(status)
     addon.responseheaders(flow)
     if status == 101:
@@ -135,7 +135,7 @@ def test_what_the_provider_refuses_is_forgotten() -> None:
     flow = opened(addon, flow_for(), 401)
     assert addon.socket(flow) is None and addon._decided == {}
     gone = flow_for()
-    asyncio.run(addon.requestheaders(gone))
+    asyncio.run(addon.request(gone))
     addon.error(gone)
     assert addon._decided == {}
 
