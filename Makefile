@@ -2,7 +2,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 MATRIX_PYTHON ?= python3.13
-WORKERS ?= 3
+WORKERS ?= 4
+# Tests start hundreds of processes; without it each of them would compile what it imports.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help demo test test-matrix test-agents lint typecheck format bench soak fuzz clean
 

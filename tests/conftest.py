@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from ringlet_mitm.cli.demo.stage import RunningProxy
 from ringlet_mitm.cli.demo.upstream import Vendor
+from ringlet_mitm.rules import encoder
 from ringlet_mitm.rules.home import home_of
 from ringlet_mitm.rules.profiles import Profile, save_profile
 
@@ -22,6 +24,9 @@ from ringlet_mitm.rules.profiles import Profile, save_profile
 for _number in (signal.SIGINT, signal.SIGQUIT) if sys.platform != "win32" else ():
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)
+
+# A third of a second of a core, for what never changes.
+encoder.load_encoder = cache(encoder.load_encoder)
 
 # How fast a busy machine makes examples up says nothing about them.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -135,7 +135,7 @@ def blocks(asked: Asked, to: Printing, limit: str | None) -> None:
     allowed = _limit(limit)
     if not asked.ask.provider:
         asked = replace(asked, ask=replace(asked.ask, provider=(of_plans.PLAN_PROVIDER,)))
-    with asked.reading() as connection:
+    with asked.reading(["blocks", "counted"]) as connection:
         found = of_plans.blocks(connection, asked.ask)
         since = Since.of(connection, asked)
     table = of_plans.block_table(found, asked.now, allowed)
@@ -182,7 +182,7 @@ def _print(
 ) -> None:
     """To stdout, or into a file; `notes` are made of the total."""
     asked = replace(asked, ask=replace(asked.ask, by=by))
-    with asked.reading() as connection:
+    with asked.reading([analysis.view, "counted"]) as connection:
         table = measured(connection, asked.ask) if measured else analysed(connection, analysis, asked.ask)
         since = Since.of(connection, asked)
     total = dict(zip(table.columns, table.total or (), strict=False))

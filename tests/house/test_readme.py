@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from forking import run
 from seeded import seeded
 
 from ringlet_mitm.addons.usage.ledger import insert, transaction, writing
@@ -58,14 +59,13 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("line", OURS)
-def test_a_command(line: str, environ: dict[str, str]) -> None:
+def test_a_command(line: str, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     name, *words = shlex.split(line)
     assert name == "ringlet-mitm"
     if words[:3] == ["profiles", "create", "work"]:
         words[2] = "another"
-    done = subprocess.run(
-        program(*words), env=environ, cwd=environ["RINGLET_HOME"], capture_output=True, text=True, timeout=60
-    )
+    monkeypatch.chdir(environ["RINGLET_HOME"])
+    done = run(*words, environ=environ)
     told = done.stderr.splitlines()
     if any(word in WRITING for word in words):
         assert told.pop(0).startswith("wrote ")
@@ -151,5 +151,4 @@ def test_the_agents_of_the_table_are_known() -> None:
     ],
 )
 def test_help_is_there(words: list[str]) -> None:
-    done = subprocess.run(program(*words, "--help"), capture_output=True, text=True, timeout=60, check=True)
-    assert "Usage:" in done.stdout
+    assert "Usage:" in run(*words, "--help", environ=os.environ).stdout
