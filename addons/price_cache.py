@@ -50,7 +50,7 @@ def refresh(book: PriceBook, home: Home, providers: ProviderRegistry) -> None:
 
 def catalogue(home: Home) -> bytes:
     """The installed library's prices, from the cache or made anew; a cache that cannot be used is no error."""
-    path = home.price_cache / f"genai-prices-{installed()}.{FORM}.json"
+    path = _file(home)
     with _reading:
         try:
             text = path.read_bytes()
@@ -68,8 +68,13 @@ def catalogue(home: Home) -> bytes:
 
 
 def read_ahead(home: Home) -> None:
-    """Begin with it in a thread; at the very first start it takes half a second of another core."""
-    threading.Thread(target=catalogue, args=(home,), name="price library", daemon=True).start()
+    """Make the cache in a thread where there is none: at the very first start, half a second of another core."""
+    if not _file(home).exists():
+        threading.Thread(target=catalogue, args=(home,), name="price library", daemon=True).start()
+
+
+def _file(home: Home) -> Path:
+    return home.price_cache / f"genai-prices-{installed()}.{FORM}.json"
 
 
 def installed() -> str:

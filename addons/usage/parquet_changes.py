@@ -8,7 +8,8 @@ for GRACE_US longer, for those who had looked before. They look at changes first
 
 Two that merge at once harm nobody: rows that are in two files count once. Of two that prune at once and do not know of
 each other only the one with the earlier name stands, or days would be summed up twice. Names go up with time, and with
-what one has seen.
+what one has seen. The other withdraws, and whoever has the earlier name waits for that: where it does not come, the
+other had looked before there was anything to see, and was told that it stands.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from ringlet_mitm.rules.ledger_target import LedgerTarget
 
 # No report takes as long; DuckLake's files are kept as long.
 GRACE_US = 24 * 3600 * 1_000_000
-MERGED, BEFORE, SAW, OUT = "merged", "before", "saw", "out"
+MERGED, BEFORE, SAW, OUT, WITHDRAWN = "merged", "before", "saw", "out", "withdrawn"
+# How long one waits for another to withdraw, and how often it looks.
+YIELDS_S, LOOKS_S = 5.0, 0.2
 # A change as rows: which, what about it, and one or two names.
 ROWS = "SELECT " + ", ".join(f"unnest(?::VARCHAR[]) AS {name}" for name in ("change", "what", "name", "other"))
 
@@ -38,17 +41,26 @@ class Prune:
     before_us: int = 0
     saw: set[str] = field(default_factory=set)
     out: set[str] = field(default_factory=set)
+    withdrawn: bool = False
+
+    def knows(self, other: Prune) -> bool:
+        """Whether one of the two was made by somebody who had seen the other."""
+        return other.name in self.saw or self.name in other.saw
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """All that were made. `merged` says which files the rows of a file are in, `merges` the same by change."""
+    """All that were made. `merged` says which files the rows of a file are in, `merges` the same by change.
+
+    `withdrawals` are changes by the prune that each withdraws.
+    """
 
     names: frozenset[str] = frozenset()
     merged: Mapping[str, set[str]] = field(default_factory=dict)
     merges: Mapping[str, set[str]] = field(default_factory=dict)
     standing: tuple[Prune, ...] = ()
     lost: tuple[Prune, ...] = ()
+    withdrawals: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def before_us(self) -> int:
@@ -87,23 +99,27 @@ def changes(connection: Connection, target: LedgerTarget) -> Changes:
         return Changes()
     rows = connection.execute(f"SELECT change, what, name, other FROM {scan(target, files)}").fetchall()
     merged, merges, prunes = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set), dict[str, Prune]()
+    withdrawals = {name: change for change, what, name, _ in rows if what == WITHDRAWN}
     for change, what, name, other in rows:
         if what == MERGED:
             merged[name].add(other)
             merges[change].add(name)
             continue
-        prune = prunes.setdefault(change, Prune(change))
+        if what == WITHDRAWN:
+            continue
+        prune = prunes.setdefault(change, Prune(change, withdrawn=change in withdrawals))
         if what == BEFORE:
             prune.before_us = int(name)
         else:
             (prune.saw if what == SAW else prune.out).add(name)
     standing: list[Prune] = []
     for _, prune in sorted(prunes.items()):
-        if all(other.name in prune.saw for other in standing):
+        if not prune.withdrawn and all(other.name in prune.saw for other in standing):
             standing.append(prune)
     kept = {prune.name for prune in standing}
     lost = tuple(prune for name, prune in prunes.items() if name not in kept)
-    return Changes(frozenset({*merges, *prunes}), dict(merged), dict(merges), tuple(standing), lost)
+    names = frozenset({*merges, *prunes, *withdrawals.values()})
+    return Changes(names, dict(merged), dict(merges), tuple(standing), lost, withdrawals)
 
 
 def new_name(seen: Changes) -> str:
@@ -116,6 +132,25 @@ def record(connection: Connection, target: LedgerTarget, change: str, rows: Iter
     """Make a change: from here on it is one."""
     what, names, others = (list(column) for column in zip(*rows, strict=True))
     write(connection, target, ROWS, [[change] * len(what), what, names, others], file_of(change))
+
+
+def stands(connection: Connection, target: LedgerTarget, change: str) -> bool:
+    """Whether the prune that was just recorded is one; where it is not, it is withdrawn."""
+    end = time.monotonic() + YIELDS_S
+    while True:
+        found = changes(connection, target)
+        own = next(prune for prune in (*found.standing, *found.lost) if prune.name == change)
+        rivals = [
+            prune
+            for prune in (*found.standing, *found.lost)
+            if prune is not own and not prune.withdrawn and not own.knows(prune)
+        ]
+        if not rivals:
+            return own in found.standing
+        if own in found.lost or time.monotonic() > end:
+            record(connection, target, new_name(found), [(WITHDRAWN, change, "")])
+            return False
+        time.sleep(LOOKS_S)
 
 
 def age_us(change: str) -> int:
@@ -142,6 +177,8 @@ def sweep(connection: Connection, target: LedgerTarget) -> int:
     lost = [prune.name for prune in found.lost if prune.name in over]
     # A merge is to be known for as long as what it replaced is there. What is left of a prune is its sums.
     done = [change for change in over if change in found.merges and not found.merges[change] & kept]
+    known = {prune.name for prune in (*found.standing, *found.lost)}
+    done += [change for prune, change in found.withdrawals.items() if change in over and prune not in known]
     if not gone and not lost and not done:
         return 0
     delete = deleting(target)

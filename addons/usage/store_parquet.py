@@ -32,6 +32,7 @@ from ringlet_mitm.addons.usage.parquet_changes import (
     changes,
     new_name,
     record,
+    stands,
     sums_of,
     sweep,
 )
@@ -139,7 +140,7 @@ def prune(connection: Connection, target: LedgerTarget, before_us: int) -> None:
         raise LedgerError(f"the shared ledger {target}: it took too long to write the sums; nothing is pruned")
     rows = [(BEFORE, str(before_us), ""), *((SAW, name, "") for name in seen[SAW]), *((OUT, file, "") for file in out)]
     record(connection, target, change, rows)
-    if change not in changes(connection, target).sums:
+    if not stands(connection, target, change):
         raise _lost(target)
 
 

@@ -7,6 +7,21 @@ const choices = (() => {
   const boxes = (choice) => [...choice.querySelectorAll("input[type=checkbox]")];
   const menu = (choice) => choice.querySelector(".menu");
 
+  // Of its label alone: what the page has of each.
+  function build(choice) {
+    const { name } = choice.dataset;
+    const label = element("span", choice.textContent, { id: `choice-${name}` });
+    const button = element("summary", undefined, { id: `filter-${name}` });
+    button.setAttribute("aria-labelledby", `${label.id} ${button.id}`);
+    button.append(element("span", "all"), element("b"));
+    const list = element("div", undefined, { className: "menu" });
+    list.setAttribute("role", "group");
+    list.setAttribute("aria-labelledby", label.id);
+    const details = element("details");
+    details.append(button, list);
+    choice.replaceChildren(label, details);
+  }
+
   // What is ticked in the list that `name` is chosen from.
   function chosen(name) {
     const choice = all().find((one) => one.dataset.name === name);
@@ -101,5 +116,6 @@ const choices = (() => {
     if (next) next.focus();
   }
 
+  all().forEach(build);
   return { chosen, show, watch };
 })();
