@@ -49,8 +49,8 @@ class _Reader:
                 return self._opens(found[kind], end)
             case "close", ("comma" | "item" | "first key"):
                 return self._closes(found[kind], end)
-            case "comma", "comma":
-                self._next = "key" if self._open and self._open[-1] == "{" else "value"
+            case "comma", "comma" if self._open:
+                self._next = "key" if self._open[-1] == "{" else "value"
             case "colon", "colon":
                 self._next = "value"
             case "string", ("key" | "first key"):

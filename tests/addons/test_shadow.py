@@ -243,7 +243,7 @@ def test_a_share_takes_whole_conversations(tmp_path: Path) -> None:
         for number in range(12):
             for _ in range(2):
                 desk.answer(session=f"s-{number}")
-        await desk.until(lambda: not desk.shadow.report()["waiting"] and not desk.shadow.report()["under_way"])
+        await desk.until(lambda: len(desk.rows) + desk.left["share"] == 24)
 
     asyncio.run(scenario())
     sessions = [row.session for row, _ in desk.rows]

@@ -25,12 +25,13 @@ from ringlet_mitm.addons.views.mending import MOST_DEPTH, mended
         ('{"a": [1}', '{"a": [1]}'),
         ("[[]", "[[]]"),
         ('{"a": 1}{"b": 2}', '{"a": 1}'),
+        ("0,0", "0"),
         ("no JSON", ""),
         ("", ""),
     ],
     ids=[
         "a list", "inside of a text", "half an escape", "a backslash", "half a key", "no value", "half a word",
-        "no comma", "the wrong bracket", "inner list", "two objects", "words", "nothing",
+        "no comma", "the wrong bracket", "inner list", "two objects", "two numbers", "words", "nothing",
     ],
 )  # fmt: skip
 def test_what_came_is_closed(broken: str, whole: str) -> None:
