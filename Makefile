@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 MATRIX_PYTHON ?= python3.13
-WORKERS ?= 2
+WORKERS ?= 3
 # Tests start hundreds of processes; without it each of them would compile what it imports.
 export PYTHONDONTWRITEBYTECODE =
 
