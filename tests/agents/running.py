@@ -1,8 +1,9 @@
-"""One run: an agent in a home of its own, through the proxy as `ringlet-mitm env` says, and what came of it."""
+"""One run: an agent in a home of its own, through the proxy by `ringlet-mitm run`, and what came of it."""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -21,7 +22,7 @@ from ringlet_mitm.cli.demo.upstream import Vendor
 LIMIT_S = 120
 SHOWN = 1500
 KEPT = ("PATH", "LANG", "LC_ALL", "TERM", "SHELL")
-SCRIPT = '{exports}\ncd "$WORK"\nexec "$@" </dev/null\n'
+SPENT = re.compile(r"^ringlet-mitm: [1-9][0-9]* requests?, ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +64,25 @@ def run(agent: Agent, upstream: Upstream, proxy: RunningProxy, vendor: Vendor, i
         player = vendor.model = Player(work, SECRET, agent.own_host)
         vendor.refused.clear()
         environ = {name: os.environ[name] for name in KEPT if name in os.environ} | dict(agent.variables)
-        environ |= {"HOME": str(home), "TMPDIR": str(scratch), "WORK": str(work), "CODEX_HOME": str(home / ".codex")}
+        environ |= {"HOME": str(home), "TMPDIR": str(scratch), "CODEX_HOME": str(home / ".codex")}
+        environ |= {"RINGLET_HOME": proxy.environ["RINGLET_HOME"]}
         started = time.monotonic()
-        code, out, err = _ended([str(program_of(installed, agent)), *agent.command], environ, proxy)
+        code, out, err = _ended([str(program_of(installed, agent)), *agent.command], environ, work)
         seconds = time.monotonic() - started
         wrong = [*_of_the_wire(player, vendor, agent, upstream), *_of_the_task(work, code, out)]
+        if not SPENT.search(err):
+            wrong.append("`run` did not say what was spent")
         printed = f"exit code {code}\n\n{out}\n\n{err}"
     return Outcome(seconds, "; ".join(wrong), printed, tuple(player.played))
 
 
-def _ended(words: list[str], environ: dict[str, str], proxy: RunningProxy) -> tuple[int | None, str, str]:
+def _ended(words: list[str], environ: dict[str, str], work: Path) -> tuple[int | None, str, str]:
     """Exit code (None: it took too long) and output. What the agent left running is ended with it."""
-    own = ("--agent", Path(words[0]).name)  # nothing that this one does not need
-    exports = subprocess.run(
-        program("env", "--profile", "agents", *own, "--port", str(proxy.port), "--shell", "bash"),
-        env=proxy.environ,
-        text=True,
-        capture_output=True,
-        check=True,
-    ).stdout
     process = subprocess.Popen(
-        ["bash", "-c", SCRIPT.format(exports=exports), "agent", *words],
+        program("run", "--profile", "agents", "--", *words),
         env=environ,
+        cwd=work,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
