@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-import tracemalloc
+from collections.abc import Callable
 
 import pytest
+from alone import memory_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,11 +45,15 @@ def test_a_line_that_is_too_long_is_left_out_alone(size: int) -> None:
     assert lines_of(pieces, limit=20) == ([b"short", b"after"], True)
 
 
-def test_memory_is_bounded() -> None:
+def an_endless_line() -> Callable[[], None]:
     parser = NdjsonParser(limit=10_000)
-    tracemalloc.start()
-    for _ in range(2000):
-        parser.feed(b"x" * 1000)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 100_000
+
+    def is_fed() -> None:
+        for _ in range(2000):
+            parser.feed(b"x" * 1000)
+
+    return is_fed
+
+
+def test_memory_is_bounded() -> None:
+    assert memory_of(an_endless_line).peak < 100_000
