@@ -91,8 +91,6 @@ class Breakers:
     def ended(self, attempt: Attempt) -> None:
         """An attempt is over, well where it has no failure."""
         target, failure = attempt.target, attempt.failure
-        if failure is None and not self._amiss and self._is_known(_door_id(target), attempt.key_label):
-            return
         own = attempt.key_label == AGENTS_OWN
         lasted_ms = max((attempt.ended_us or attempt.started_us) - attempt.started_us, 0) // 1000
         of_key, of_model = sign_for_key(failure, agents_own=own), sign_for_model(failure, agents_own=own)
@@ -129,14 +127,6 @@ class Breakers:
             for door_id in (_door_id(target), _door_id(target, target.model)):
                 if door_id in self._amiss:
                     yield self._doors[door_id]
-
-    def _is_known(self, door_id: DoorId, key_label: str) -> bool:
-        """What mostly happens: somebody was well and is."""
-        door = self._doors.get(door_id)
-        if door is None or (key_label and door.key_label != key_label):
-            return False
-        self._doors.move_to_end(door_id)
-        return True
 
     def _learn(self, door_id: DoorId, outcome: Outcome, key_label: str) -> None:
         door = self._doors.pop(door_id, None) or Door(door_id)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from string import ascii_letters, ascii_lowercase, digits
 
 from bodies import png
 from hypothesis import strategies as st
@@ -56,10 +57,16 @@ from ringlet_mitm.rules.pricing import Usage
 from ringlet_mitm.rules.shapes import WireFormat
 
 WORDS = st.text(min_size=1, max_size=40).filter(str.strip)
-NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,15}", fullmatch=True)
-CALL_IDS = st.from_regex(r"call_[a-zA-Z0-9]{8,20}", fullmatch=True)
+# Texts, and no regular expressions: those draw each letter apart.
+NAMES = st.builds(str.__add__, st.sampled_from(ascii_lowercase), st.text(ascii_lowercase + digits + "_", max_size=15))
+CALL_IDS = st.text(ascii_letters + digits, min_size=8, max_size=20).map("call_".__add__)
 ARGUMENTS = st.dictionaries(NAMES, VALUES, max_size=3).map(json.dumps)
-SIGNATURES = st.from_regex(r"[a-zA-Z0-9+/]{4,40}", fullmatch=True)
+REPLY_IDS = st.builds(
+    "{}_{}".format,
+    st.text(ascii_lowercase, min_size=3, max_size=3),
+    st.text(ascii_letters + digits, min_size=12, max_size=12),
+)
+SIGNATURES = st.text(ascii_letters + digits + "+/", min_size=4, max_size=40)
 AGENT_FORMATS = (WireFormat.MESSAGES, WireFormat.CHAT, WireFormat.RESPONSES, WireFormat.GEMINI)
 FORMATS = tuple(WireFormat)
 
@@ -221,7 +228,7 @@ def replies(draw: st.DrawFn, *, thinking: WireFormat | None = None, calls: bool 
     called = any(isinstance(block, ToolCall) for block in blocks)
     stop = Stop.TOOL_CALLS if called else draw(st.sampled_from([Stop.END, Stop.MAX_TOKENS]))
     return Reply(
-        id=draw(st.from_regex(r"[a-z]{3}_[a-zA-Z0-9]{12}", fullmatch=True)),
+        id=draw(REPLY_IDS),
         model="some-model",
         blocks=tuple(blocks),
         stop=stop,
@@ -270,7 +277,7 @@ def _events_of(draw: st.DrawFn, index: int, block: Block) -> list[Event]:
 @st.composite
 def pieces_of(draw: st.DrawFn, text: str) -> list[str]:
     """`text` in pieces, cut anywhere."""
-    cuts = sorted(draw(st.sets(st.integers(1, max(1, len(text) - 1)), max_size=6))) if text else []
+    cuts = sorted(draw(st.lists(st.integers(1, max(1, len(text) - 1)), max_size=6))) if text else []
     edges = [0, *(cut for cut in cuts if cut < len(text)), len(text)]
     return [text[start:end] for start, end in pairwise(edges) if start < end]
 
