@@ -58,7 +58,7 @@ def past(setting: Setting, since: str | None, until: str | None, database: Path 
     )
     cards = price_book(setting.home, setting.registry).card
     ground = Ground(setting.registry, setting.pin, setting.calibration(), cards)
-    with asked.reading() as connection, uncollected():
+    with asked.reading(["spend"]) as connection, uncollected():
         yield Past(setting, asked, ground, connection)
 
 

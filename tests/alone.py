@@ -10,7 +10,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
-from forking import SERVER
+from forking import server
 
 
 class Memory(NamedTuple):
@@ -25,8 +25,8 @@ def memory_of(function: Callable[..., Any], *args: Any) -> Memory:
 
     The function is one of a test file's own, by its name.
     """
-    reading, writing = SERVER.Pipe(duplex=False)
-    process = SERVER.Process(target=_measure, args=(function.__code__.co_filename, function.__name__, args, writing))
+    reading, writing = server().Pipe(duplex=False)
+    process = server().Process(target=_measure, args=(function.__code__.co_filename, function.__name__, args, writing))
     process.start()
     writing.close()
     try:

@@ -15,6 +15,7 @@ from clients import KEYS, StartProxy
 from forking import ForkedProxy
 from hypothesis import HealthCheck, settings
 
+from ringlet_mitm.addons import price_cache
 from ringlet_mitm.cli.demo.stage import RunningProxy
 from ringlet_mitm.cli.demo.upstream import Vendor
 from ringlet_mitm.rules import encoder
@@ -29,8 +30,9 @@ for _number in (signal.SIGINT, signal.SIGQUIT) if sys.platform != "win32" else (
 # Fifteen thousand tests are millions of objects that stay, and looking for garbage among them was a tenth of the time.
 gc.disable()
 
-# A third of a second of a core, for what never changes.
+# A third of a second of a core each, for what never changes.
 encoder.load_encoder = cache(encoder.load_encoder)
+price_cache._made = cache(price_cache._made)
 
 # How fast a busy machine makes examples up says nothing about them.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

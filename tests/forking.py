@@ -7,6 +7,7 @@ itself, from its command line on; that it starts from nothing as well is tested 
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import subprocess
 import sys
@@ -15,13 +16,14 @@ import time
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context
 from multiprocessing.reduction import DupFd
 from pathlib import Path
 from shutil import copytree, rmtree
 from tempfile import mkdtemp
 from types import MappingProxyType
 from typing import Any
+from unittest.mock import patch
 
 from ringlet_mitm.addons.price_cache import catalogue
 from ringlet_mitm.cli.demo.stage import RunningProxy
@@ -39,9 +41,18 @@ SERVER.set_forkserver_preload(
         "ringlet_mitm.cli.proxy",
         "ringlet_mitm.cli.usage.commands",
         "ringlet_mitm.cli.usage.report",
+        "known_already",
     ]
 )
 PATIENCE_S = 60
+
+
+@cache
+def server() -> Any:
+    """The context whose processes are forked; the server finds what it imports of the tests'."""
+    with patch.dict(os.environ, {"PYTHONPATH": str(Path(__file__).parent)}):
+        forkserver.ensure_running()
+    return SERVER
 
 
 class Forked:
@@ -63,7 +74,7 @@ class Forked:
         errors_reading, errors_writing = os.pipe() if apart else (None, writing)
         ends = (DupFd(writing), DupFd(errors_writing))
         told = (words, dict(environ), str(Path.cwd()), dict(constants))
-        self._process = SERVER.Process(target=_become, args=(*told, *ends))
+        self._process = server().Process(target=_become, args=(*told, *ends))
         self._process.start()
         os.close(writing)
         self.stdout = os.fdopen(reading, encoding="utf-8")
@@ -147,6 +158,7 @@ def _prices() -> Path:
 def _become(
     words: list[str], environ: dict[str, str], folder: str, constants: dict[str, float], out: Any, errors: Any
 ) -> None:
+    gc.freeze()
     os.dup2(out.detach(), 1)
     os.dup2(errors.detach(), 2)
     sys.stdout.reconfigure(line_buffering=True)

@@ -33,7 +33,7 @@ def append(count, **given):
     for _ in range(count):
         spool.append(*exchange(**given))
 def seen():
-    with reading(database, spool_dir, shared=shared) as connection:
+    with reading(database, spool_dir, shared=shared, views=()) as connection:
         return connection.execute(
             "SELECT count(*), count(DISTINCT id), sum(cost_total), (SELECT count(*) FROM attempts),"
             " min(project), min(origin) FROM requests").fetchone()

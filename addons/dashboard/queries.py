@@ -110,11 +110,19 @@ def analyses(connection: Connection, wish: Wish, now: datetime) -> dict[str, Any
     }
 
 
-# What the page asks for by name.
-DOCUMENTS: dict[str, Callable[[Connection, Wish, datetime], dict[str, Any]]] = {
-    "usage": spending,
-    "analyses": analyses,
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What the page asks for by name, and the views of the ledger that it is made of."""
+
+    of: Callable[[Connection, Wish, datetime], dict[str, Any]]
+    views: tuple[str, ...]
+
+
+DOCUMENTS = {
+    "usage": Document(spending, ("spend",)),
+    "analyses": Document(analyses, tuple(one.name for one in ANALYSES)),
 }
+PAGE_VIEWS = tuple(view for document in DOCUMENTS.values() for view in document.views)
 
 
 def answer(
@@ -122,9 +130,10 @@ def answer(
 ) -> bytes:
     """One of DOCUMENTS as JSON, for the query of an address; raises UsageError, LedgerError."""
     wish = wish_of(query, now)
-    with reading(database, spool_dir, shared=shared) as connection:
+    document = DOCUMENTS[name]
+    with reading(database, spool_dir, shared=shared, views=document.views) as connection:
         in_zone(connection, wish.ask)
-        return encoded(DOCUMENTS[name](connection, wish, now.astimezone()))
+        return encoded(document.of(connection, wish, now.astimezone()))
 
 
 def now_running(snapshots: Path | None, now: datetime) -> bytes:

@@ -47,7 +47,7 @@ def earlier(
     """What the ledger and the spool before it say; a failure is told, not raised."""
     same = {"profile": profile, "ending": ending}
     try:
-        with reading(database, spool_dir, shared=shared) as connection:
+        with reading(database, spool_dir, shared=shared, views=("spend",)) as connection:
             (today,) = fetched(connection, TODAY, {**same, "since": day_us})
             sessions = fetched(connection, SESSIONS, {**same, "since": month_us})
     except LedgerError as error:

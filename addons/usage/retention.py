@@ -79,7 +79,7 @@ def old_in(connection: Connection, before_us: int) -> Old:
 
 def would_prune(database: Path, spool_dir: Path, before_us: int) -> Old:
     """The same, of the ledger as reports see it."""
-    with reading(database, spool_dir) as connection:
+    with reading(database, spool_dir, views=()) as connection:
         return old_in(connection, before_us)
 
 

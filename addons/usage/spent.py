@@ -49,7 +49,7 @@ def spent(
     """What the ledger and the spool before it say; a failure is told, not raised."""
     same = {"profile": profile, "ending": ending}
     try:
-        with reading(database, spool_dir, shared=shared) as connection:
+        with reading(database, spool_dir, shared=shared, views=("spend", "traffic")) as connection:
             days = {"day": since.day_us, "month": min(since.month_us, since.day_us)}
             purses = [Purse(*row) for row in fetched(connection, PURSES, {**same, **days})]
             moments = [Moment(*row) for row in fetched(connection, MOMENTS, {**same, "minute": since.minute_us})]

@@ -43,7 +43,7 @@ def compare(asked: Asked, to: Printing) -> None:
     well, from the request's arrival on; a copy has no tries and no waiting in them. EACH is a mean over requests. Of a
     shadow only requests that were copied are counted, so both of its sides are about the same ones.
     """
-    with asked.reading() as connection:
+    with asked.reading(["compared", "counted"]) as connection:
         table = compared(connection, asked.ask)
         missing = Since.of(connection, asked).note(asked)
     whose = f" of {asked.whose}" if asked.whose else ""

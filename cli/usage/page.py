@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ringlet_mitm.addons.dashboard.queries import whole
+from ringlet_mitm.addons.dashboard.queries import PAGE_VIEWS, whole
 from ringlet_mitm.addons.dashboard.single import single_file
 from ringlet_mitm.addons.dashboard.wishes import Wish
 from ringlet_mitm.cli.usage.asked import Asked
@@ -16,7 +16,7 @@ from ringlet_mitm.rules.errors import UsageError
 def write_page(asked: Asked, file: Path) -> None:
     """Write the page for what is asked, and say what is in it; raises UsageError where it cannot be written."""
     words = ", ".join(filter(None, (asked.period.words, asked.whose)))
-    with asked.reading() as connection:
+    with asked.reading(PAGE_VIEWS) as connection:
         text = single_file(whole(connection, Wish(asked.ask, words), asked.now.astimezone()))
     try:
         file.write_text(text, encoding="utf-8", newline="\n")

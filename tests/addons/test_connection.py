@@ -73,7 +73,7 @@ class Asked:
 
     def rows(self, columns: str, table: str = "requests") -> Attempts:
         home = home_of(self.environ)
-        with reading(home.database, home.spool_dir) as connection:
+        with reading(home.database, home.spool_dir, views=()) as connection:
             return connection.execute(f"SELECT {columns} FROM {table} ORDER BY started_us").fetchall()
 
     @property

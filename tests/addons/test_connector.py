@@ -71,7 +71,7 @@ def at_once(_seconds: float) -> None:
 
 def recorded(environ: dict[str, str], columns: str) -> list[tuple[Any, ...]]:
     home = home_of(environ)
-    with reading(home.database, home.spool_dir) as connection:
+    with reading(home.database, home.spool_dir, views=()) as connection:
         return connection.execute(f"SELECT {columns} FROM requests ORDER BY started_us").fetchall()
 
 

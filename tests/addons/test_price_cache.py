@@ -20,6 +20,12 @@ def home(tmp_path: Path) -> Home:
     return home_of({"RINGLET_HOME": str(tmp_path)})
 
 
+@pytest.fixture(autouse=True)
+def made_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests share what is made once."""
+    monkeypatch.setattr(price_cache, "_made", price_cache._made.__wrapped__)
+
+
 def test_it_is_made_once_and_then_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     first = price_cache.catalogue(home)
     assert json.loads(first) == json.loads(extract())

@@ -90,7 +90,7 @@ class Place:
         """Of the last request to a host: status, error class, wait."""
         sql = """SELECT a.status, a.error_class, a.wait_ms FROM attempts a JOIN requests r ON r.id = a.request_id
             WHERE r.id = (SELECT max(id) FROM requests WHERE asked_host = ?) ORDER BY a.number"""
-        with reading(self.home.database, self.home.spool_dir) as connection:
+        with reading(self.home.database, self.home.spool_dir, views=()) as connection:
             return connection.execute(sql, [host]).fetchall()
 
 
@@ -168,7 +168,7 @@ def test_a_line_lets_in_one_after_the_other_and_pings_meanwhile(place: Place) ->
     assert at_once.most == 1
     assert at_once.waiting >= 2
     assert sum(MARKS["chat"] in one.text for one in answers) >= 2
-    with reading(place.home.database, place.home.spool_dir) as connection:
+    with reading(place.home.database, place.home.spool_dir, views=()) as connection:
         sql = "SELECT wait_ms FROM attempts WHERE provider = 'openai' ORDER BY started_us DESC LIMIT 4"
         waits = sorted(row[0] for row in connection.execute(sql).fetchall())
     assert waits[0] < 300 and waits[3] > 1800, waits

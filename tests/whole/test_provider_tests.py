@@ -83,7 +83,7 @@ def test_one_that_works(home: Home, vendor: Vendor, monkeypatch: pytest.MonkeyPa
     assert seen.headers["authorization"] == f"Bearer {KEY}"
     body = json.loads(seen.body)
     assert len(seen.body) < 400 and 16 <= (body.get("max_completion_tokens") or body["max_tokens"]) <= 64
-    with reading(home.database, home.spool_dir) as connection:
+    with reading(home.database, home.spool_dir, views=()) as connection:
         rows = connection.execute("SELECT profile, rule, provider, routed_model, status FROM requests").fetchall()
     assert rows == [("providers-test", "model-equals → groq", "groq", "openai/gpt-oss-120b", 200)]
 

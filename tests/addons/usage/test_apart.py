@@ -29,7 +29,7 @@ class Home:
         self.writer = WriterApart(self.spool, self.database, self.calibrations.append)
 
     def stored(self) -> list[str]:
-        with reading(self.database, self.spool_dir / "none") as connection:
+        with reading(self.database, self.spool_dir / "none", views=()) as connection:
             return [one for (one,) in connection.execute("SELECT id FROM requests ORDER BY id").fetchall()]
 
 

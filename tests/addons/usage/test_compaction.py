@@ -50,7 +50,7 @@ def store(database: Path, rows: Iterable[RequestRow]) -> None:
 
 
 def ids(database: Path) -> list[str]:
-    with reading(database, database.parent / "spool", wait_s=5) as connection:
+    with reading(database, database.parent / "spool", wait_s=5, views=()) as connection:
         return [row[0] for row in connection.execute("SELECT id FROM requests ORDER BY id").fetchall()]
 
 
@@ -64,7 +64,7 @@ def with_holes(database: Path, numbers: int = 300_000) -> None:
 
 
 def everything(database: Path) -> list[Any]:
-    with reading(database, database.parent / "spool", wait_s=5) as connection:
+    with reading(database, database.parent / "spool", wait_s=5, views=["spend"]) as connection:
         return [
             connection.execute("FROM requests ORDER BY id").fetchall(),
             connection.execute("SELECT rule, sum(requests), sum(known_cost) FROM spend GROUP BY ALL").fetchall(),

@@ -67,7 +67,7 @@ while True:
 READ = f"{MACHINE}say(*seen())"
 SELECT = f"""{MACHINE}
 from ringlet_mitm.addons.usage.reports import selected
-with reading(database, spool_dir, shared=shared) as connection:
+with reading(database, spool_dir, shared=shared, views=["spend"]) as connection:
     say(selected(connection, "SELECT count(*), sum(known_cost) FROM spend").rows)
 """
 AGAIN = f"{MACHINE}writer.turn(); say(*seen()); say(len(list(spool_dir.glob('*.jsonl'))))"

@@ -47,7 +47,7 @@ sys.stdin.readline()
 while not number("over"):
     show(words[0], time.time_ns())
     least = number("there")
-    with reading(database, spool_dir, shared=shared) as connection:
+    with reading(database, spool_dir, shared=shared, views=()) as connection:
         # A batch that is just being put has its attempts there first.
         found = connection.execute(
             "SELECT count(*), count(DISTINCT id), (SELECT count(*) FROM attempts WHERE request_id IN"
@@ -66,7 +66,7 @@ def put(count, **given):
     append(count, **given)
     writer.turn()
 def spent():
-    with reading(database, spool_dir, shared=shared) as connection:
+    with reading(database, spool_dir, shared=shared, views=["spend"]) as connection:
         return connection.execute(
             "SELECT CAST(sum(requests) AS BIGINT), sum(known_cost), (SELECT count(*) FROM requests),"
             " (SELECT count(*) FROM attempts) FROM spend").fetchone()
@@ -175,14 +175,14 @@ say(*imported(*calls[:4], after_s=1000))
 say(*spent()[:3])
 more = replace(calls[0], usage=replace(calls[0].usage, output_tokens=5000))
 say(*imported(more, *calls[1:4], after_s=1000))
-with reading(database, spool_dir, shared=shared) as connection:
+with reading(database, spool_dir, shared=shared, views=()) as connection:
     say(*connection.execute("SELECT count(*), sum(output_tokens) FROM requests").fetchone())
 # The proxy had one of them, and its row comes only now.
 one = calls[3]
 put(1, started_us=one.started_us, ended_us=one.ended_us + 1, session=one.session,
     input_tokens=one.usage.input_tokens, output_tokens=one.usage.output_tokens)
 say(*imported(more, *calls[1:4]))
-with reading(database, spool_dir, shared=shared) as connection:
+with reading(database, spool_dir, shared=shared, views=()) as connection:
     say(*connection.execute("SELECT count(*), count(*) FILTER (origin = 'proxy') FROM requests").fetchone())
 stores.compact(shared)
 say(*imported(more, *calls[1:4]))

@@ -72,7 +72,7 @@ class Home:
 
     def stored(self) -> list[str]:
         """What is in the database, each with its one attempt."""
-        with reading(self.database, self.spool_dir / "none") as connection:
+        with reading(self.database, self.spool_dir / "none", views=()) as connection:
             found = connection.execute("SELECT id FROM requests ORDER BY id").fetchall()
             assert connection.execute("SELECT request_id FROM attempts ORDER BY ALL").fetchall() == found
         return [one for (one,) in found]
@@ -259,7 +259,7 @@ def test_a_full_disk(tmp_path: Path, limit: str, meanwhile: str, after: str) -> 
     home = Home(tmp_path)
     home.spool.append(request(id="later"), ())
     home.writer.turn()
-    with reading(home.database, home.spool_dir) as connection:
+    with reading(home.database, home.spool_dir, views=()) as connection:
         assert connection.execute("SELECT count(*), count(DISTINCT id) FROM requests").fetchall() == [(301, 301)]
 
 
@@ -371,7 +371,7 @@ def test_a_process_killed_while_it_appends_and_stores(tmp_path: Path, after: int
     with child(APPEND_AND_WRITE, tmp_path, "kill") as process:
         said = process.lines(after)
         said += process.kill()
-    with reading(tmp_path / "data" / "usage.duckdb", tmp_path / "spool") as connection:
+    with reading(tmp_path / "data" / "usage.duckdb", tmp_path / "spool", views=()) as connection:
         before = connection.execute("SELECT id FROM requests ORDER BY id").fetchall()
     home = Home(tmp_path)
     home.writer.turn()

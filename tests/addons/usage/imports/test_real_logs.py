@@ -112,7 +112,7 @@ def test_what_it_has_not_seen_is_imported_once_and_costs_the_same(agent: str, pl
     files = source.log.files(place(agent))
     first, second = (run(source, files, bills(), database, tmp_path, now_us=NOW) for _ in range(2))
     assert (first.new, second.new, second.known) == (len(SAID[agent]), 0, len(SAID[agent]))
-    with reading(database, tmp_path) as connection:
+    with reading(database, tmp_path, views=()) as connection:
         sql = "SELECT started_us, cost_total, around FROM requests WHERE origin = ? ORDER BY started_us"
         rows = connection.execute(sql, [f"import:{agent}"]).fetchall()
     assert len(rows) == len(SAID[agent])
