@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from ringlet_mitm.addons.leases import Leases
 from ringlet_mitm.addons.usage.running import is_running
-from ringlet_mitm.addons.usage.snapshot import Snapshot, all_of
+from ringlet_mitm.addons.usage.snapshot import Snapshot, all_of, file_of, read
 from ringlet_mitm.cli.exposure import login_header
 from ringlet_mitm.cli.proxy_health import Instead, ask, reachable
 from ringlet_mitm.cli.proxy_log import log_file, open_log, text_from
@@ -53,13 +53,17 @@ class NotStopped(RingletError):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A proxy that runs: whose, and where. `url` is for agents, without the login that it may ask for."""
+    """A proxy that runs: whose, and where. `url` is for agents, without the login that it may ask for.
+
+    `snapshot` is the file that it keeps, for where it does not say anything without a login that is not known.
+    """
 
     profile: str
     url: str
     port: int
     pid: int
     login: str = field(default="", repr=False, compare=False)
+    snapshot: Path | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def proxies(home: Home, name: str) -> list[Running]:
     """All that run for a profile, the last one started first."""
     said = [one for one in all_of(home.snapshots_dir) if one.profile == name and one.running and one.address]
     login = login_header(home, name) if said else ""
-    answered = (_answered(one, login) for one in sorted(said, key=lambda one: -one.started_us))
+    answered = (_answered(home, one, login) for one in sorted(said, key=lambda one: -one.started_us))
     return [one for one in answered if one is not None]
 
 
@@ -142,9 +146,12 @@ def is_alive(proxy: Running) -> bool:
 
 
 def in_flight(proxy: Running) -> int:
-    """How many requests are under way; 0 where it does not say."""
+    """How many requests are under way, a second ago where only its snapshot says; 0 where nothing does."""
     said = ask(*_place(proxy.url), patience_s=1.0, login=proxy.login)
-    return int(said.get("in_flight", 0)) if not isinstance(said, Instead) else 0
+    if not isinstance(said, Instead):
+        return int(said.get("in_flight", 0))
+    told = read(proxy.snapshot) if proxy.snapshot else None
+    return told.streams_in_all if told else 0
 
 
 def stop(
@@ -193,7 +200,7 @@ def _end(proxy: Running, number: int, patience_s: float) -> None:
         time.sleep(PERIOD_S)
 
 
-def _answered(said: Snapshot, login: str) -> Running | None:
+def _answered(home: Home, said: Snapshot, login: str) -> Running | None:
     """The proxy of a snapshot, if it is there: it says so itself, or at least somebody listens and does not answer."""
     host, port = _place(said.address)
     found = ask(host, port, login=login)
@@ -201,7 +208,8 @@ def _answered(said: Snapshot, login: str) -> Running | None:
         return None
     if not isinstance(found, Instead) and (found["profile"], found.get("pid")) != (said.profile, said.pid):
         return None
-    return Running(said.profile, f"http://{f'[{host}]' if ':' in host else host}:{port}", port, said.pid, login)
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return Running(said.profile, url, port, said.pid, login, file_of(home.snapshots_dir, said.profile, said.pid))
 
 
 def _place(address: str) -> tuple[str, int]:
@@ -230,7 +238,7 @@ def _awaited(home: Home, name: str, process: subprocess.Popen[bytes]) -> Running
         for one in all_of(home.snapshots_dir):
             # The launcher of a virtual environment on Windows has another process do the work.
             ours = one.pid == process.pid or (sys.platform == "win32" and one.profile == name)
-            found = _answered(one, login) if ours and one.running and one.address else None
+            found = _answered(home, one, login) if ours and one.running and one.address else None
             if found is not None:
                 return found
         if process.poll() is not None:

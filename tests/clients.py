@@ -37,13 +37,14 @@ class OnlyHttp2(ssl.SSLContext):
         super().set_alpn_protocols(["h2"])
 
 
-def client(proxy: RunningProxy, *, http2: bool = False) -> httpx.Client:
-    """An HTTP client that goes through the proxy."""
+def client(proxy: RunningProxy, *, http2: bool = False, login: str = "") -> httpx.Client:
+    """An HTTP client that goes through the proxy; `login` is like `user:password`."""
     context = trusting(proxy)
     if http2:
         context = OnlyHttp2(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(proxy.ca_file)
-    return httpx.Client(proxy=proxy.url, verify=context, timeout=30, http1=not http2, http2=http2)
+    url = proxy.url.replace("://", f"://{login}@") if login else proxy.url
+    return httpx.Client(proxy=url, verify=context, timeout=30, http1=not http2, http2=http2)
 
 
 def messages_body(text: str = "hello", **more: Any) -> bytes:

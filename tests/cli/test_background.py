@@ -111,13 +111,15 @@ def held_until(told: threading.Event) -> Step:
 
 
 class TestStop:
-    def test_it_waits_for_what_is_under_way(self, home: Home, start_proxy: StartProxy) -> None:
+    @pytest.mark.parametrize("login", ["", "agents:hidden-word"], ids=["asked", "not known to who stops it"])
+    def test_it_waits_for_what_is_under_way(self, home: Home, start_proxy: StartProxy, login: str) -> None:
         goes_on, waited = threading.Event(), threading.Event()
         with FaultyVendor({"api.anthropic.com": "http/1.1"}) as vendor, ThreadPoolExecutor(2) as others:
             vendor.script("api.anthropic.com", held_until(goes_on))
-            proxy = start_proxy("", vendor=cast(Vendor, vendor))
+            options = ("--proxyauth", login) if login else ()
+            proxy = start_proxy("", vendor=cast(Vendor, vendor), options=options)
             running = found(home, proxy)
-            with client(proxy) as http:
+            with client(proxy, login=login) as http:
                 asked = others.submit(post_messages, http, messages_body())
                 until(lambda: background.in_flight(running) == 1)
                 stopped = others.submit(background.stop, running, waiting=lambda count: waited.set())
