@@ -8,6 +8,19 @@ from shared_machines import MACHINE, Machine, at, machines, place, servers
 
 __all__ = ["machines", "place", "servers"]
 
+
+def waiting(name: str, word: str) -> str:
+    """Of a process: before it calls what has that name it says `word` and waits."""
+    return f"""
+called = {name}
+def slowly(*given):
+    say("{word}")
+    sys.stdin.readline()
+    return called(*given)
+{name} = slowly
+"""
+
+
 # It puts small files, merges them, and deletes what was merged as soon as every read that had begun by then is over:
 # a day without the day.
 MERGING = f"""{MACHINE}
@@ -103,35 +116,20 @@ say(*spent())
 writer.turn()
 say(*spent())
 """
-# It has read and added up, and waits before it takes out.
-PRUNING = f"""{OLD}
-from ringlet_mitm.addons.usage import retention
-prune = stores.prune
-def slowly(*given):
-    say("read")
-    sys.stdin.readline()
-    prune(*given)
-retention.stores.prune = slowly
+PRUNE = """
 try:
     say("pruned", retention.prune_shared(shared, CUT).old.requests)
 except LedgerError as error:
     say(error)
 """
+# It has read and added up, and waits before it takes out.
+PRUNING = OLD + waiting("retention.stores.prune", "read") + PRUNE
 # Named before the other, it comes when the other has been told that it stands.
 SLOW_PRUNING = f"""{OLD}
-from ringlet_mitm.addons.usage import retention, store_parquet
-record = store_parquet.record
-def slowly(*given):
-    say("named")
-    sys.stdin.readline()
-    record(*given)
-store_parquet.record = slowly
+from ringlet_mitm.addons.usage import store_parquet
+{waiting("store_parquet.record", "named")}
 parquet_changes.YIELDS_S = 1.0
-try:
-    say("pruned", retention.prune_shared(shared, CUT).old.requests)
-except LedgerError as error:
-    say(error)
-"""
+{PRUNE}"""
 SPENT = f"{OLD}say(*spent())"
 PUT_OLD = f"{OLD}put(int(words[0]), started_us=LONG_AGO)"
 LOGS = f"""{OLD}
