@@ -9,7 +9,8 @@ for GRACE_US longer, for those who had looked before. They look at changes first
 Two that merge at once harm nobody: rows that are in two files count once. Of two that prune at once and do not know of
 each other only the one with the earlier name stands, or days would be summed up twice. Names go up with time, and with
 what one has seen. The other withdraws, and whoever has the earlier name waits for that: where it does not come, the
-other had looked before there was anything to see, and was told that it stands.
+other had looked before there was anything to see, and was told that it stands. A third that comes while they have not
+settled that waits as well, and withdraws where the sums that it built on do not stand in the end.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from ringlet_mitm.addons.usage.parquet_files import Connection, deleting, listed, scan, write
 from ringlet_mitm.addons.usage.shared_tables import SUMS
@@ -134,23 +136,30 @@ def record(connection: Connection, target: LedgerTarget, change: str, rows: Iter
     write(connection, target, ROWS, [[change] * len(what), what, names, others], file_of(change))
 
 
-def stands(connection: Connection, target: LedgerTarget, change: str) -> bool:
-    """Whether the prune that was just recorded is one; where it is not, it is withdrawn."""
-    end = time.monotonic() + YIELDS_S
+def stands(connection: Connection, target: LedgerTarget, change: str, built_on: Collection[str]) -> bool:
+    """Whether the prune that was just recorded is one; where it is not, it is withdrawn.
+
+    `built_on` are the prunes whose sums were read for it.
+    """
+    begun = time.monotonic()
     while True:
         found = changes(connection, target)
         own = next(prune for prune in (*found.standing, *found.lost) if prune.name == change)
-        rivals = [
-            prune
-            for prune in (*found.standing, *found.lost)
-            if prune is not own and not prune.withdrawn and not own.knows(prune)
-        ]
-        if not rivals:
+        others = [prune for prune in (*found.standing, *found.lost) if prune is not own and not prune.withdrawn]
+        rivals = [prune for prune in others if not own.knows(prune)]
+        settled = all(one.knows(other) for one, other in combinations(others, 2))
+        waited_s = time.monotonic() - begun
+        if rivals:
+            if own in found.lost or waited_s > YIELDS_S:
+                break
+        # Rivals of each other began before this one, and have come to an end when it has waited for twice as long.
+        elif settled or waited_s > 2 * YIELDS_S:
+            if {prune.name for prune in found.standing if prune.name in own.saw} != {*built_on}:
+                break
             return own in found.standing
-        if own in found.lost or time.monotonic() > end:
-            record(connection, target, new_name(found), [(WITHDRAWN, change, "")])
-            return False
         time.sleep(LOOKS_S)
+    record(connection, target, new_name(found), [(WITHDRAWN, change, "")])
+    return False
 
 
 def age_us(change: str) -> int:

@@ -67,6 +67,8 @@ OF_A_DAY: Mapping[str, str] = {
 VERSION = f"CASE WHEN origin LIKE 'import:%' THEN concat_ws(':', {TOKENS}, around, usage_source) ELSE '' END"
 # A prune that is named long before it is there could take the place of one that others rely on by then.
 LATEST_US = 3600 * 1_000_000
+# Of what was read: whose sums they were. For who prunes it, and in no file.
+SUMMED = "summed"
 # A file may be gone that was there when they were listed, once more and no oftener than this.
 TRIES = 3
 
@@ -126,11 +128,11 @@ def prune(connection: Connection, target: LedgerTarget, before_us: int) -> None:
 
     Raises LedgerError, and nothing is done, where another machine prunes at the same time and comes first.
     """
-    seen: dict[str, list[str]] = {SAW: [], OUT: []}
+    seen: dict[str, list[str]] = {SAW: [], OUT: [], SUMMED: []}
     for what, name in connection.execute(f"SELECT what, name FROM {NAME}.seen").fetchall():
         seen[what].append(name)
     found = changes(connection, target)
-    if not {*found.sums} <= {*seen[SAW]}:
+    if {*found.sums} != {*seen[SUMMED]}:
         raise _lost(target)
     change = new_name(found)
     for table in SUMS:
@@ -140,7 +142,7 @@ def prune(connection: Connection, target: LedgerTarget, before_us: int) -> None:
         raise LedgerError(f"the shared ledger {target}: it took too long to write the sums; nothing is pruned")
     rows = [(BEFORE, str(before_us), ""), *((SAW, name, "") for name in seen[SAW]), *((OUT, file, "") for file in out)]
     record(connection, target, change, rows)
-    if not stands(connection, target, change):
+    if not stands(connection, target, change, seen[SUMMED]):
         raise _lost(target)
 
 
@@ -204,7 +206,7 @@ def _remember(connection: Connection, found: Changes, files: list[str]) -> None:
     prunes = [prune.name for prune in (*found.standing, *found.lost)]
     connection.execute(
         f"CREATE OR REPLACE TABLE {NAME}.seen AS SELECT unnest(?::VARCHAR[]) AS what, unnest(?::VARCHAR[]) AS name",
-        [[SAW] * len(prunes) + [OUT] * len(files), prunes + files],
+        [[SAW] * len(prunes) + [OUT] * len(files) + [SUMMED] * len(found.sums), prunes + files + found.sums],
     )
 
 

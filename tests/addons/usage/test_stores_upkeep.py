@@ -12,8 +12,7 @@ __all__ = ["machines", "place", "servers"]
 def waiting(name: str, word: str) -> str:
     """Of a process: before it calls what has that name it says `word` and waits."""
     return f"""
-called = {name}
-def slowly(*given):
+def slowly(*given, called={name}):
     say("{word}")
     sys.stdin.readline()
     return called(*given)
@@ -128,6 +127,7 @@ PRUNING = OLD + waiting("retention.stores.prune", "read") + PRUNE
 SLOW_PRUNING = f"""{OLD}
 from ringlet_mitm.addons.usage import store_parquet
 {waiting("store_parquet.record", "named")}
+{waiting("store_parquet.stands", "there")}
 parquet_changes.YIELDS_S = 1.0
 {PRUNE}"""
 SPENT = f"{OLD}say(*spent())"
@@ -252,9 +252,34 @@ def test_a_prune_that_is_named_first_and_there_second_yields(machines: tuple[Mac
             quick.go()
             assert quick.rest() == ["pruned 7"]
         slow.go()
+        assert slow.line() == "there"
+        slow.go()
         (said,) = slow.rest()
     assert "another machine pruned it at the same time" in said
     assert one.says(SPENT) == two.says(SPENT) == ["7 1.7500000000 0 0"]
+
+
+@at("directory")
+def test_a_prune_while_two_others_have_not_settled_it(machines: tuple[Machine, Machine]) -> None:
+    one, two = machines
+    one.says(PUT_OLD, "7")
+    with one.runs(SLOW_PRUNING) as slow:
+        assert slow.line() == "named"
+        # Only the quick one has seen this, and sums it up.
+        two.says(PUT_OLD, "1")
+        with two.runs(PRUNING) as quick:
+            assert quick.line() == "read"
+            quick.go()
+            assert quick.rest() == ["pruned 8"]
+        slow.go()
+        assert slow.line() == "there"
+        with two.runs(PRUNING) as third:
+            assert third.line() == "read"
+            for process in (slow, third):
+                process.go()
+            said = slow.rest() + third.rest()
+    assert ["another machine pruned it at the same time" in line for line in said] == [True, True]
+    assert one.says(SPENT) == two.says(SPENT) == ["8 2.0000000000 0 0"]
 
 
 @at("directory", "ducklake")
