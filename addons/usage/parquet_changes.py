@@ -9,8 +9,8 @@ for GRACE_US longer, for those who had looked before. They look at changes first
 Two that merge at once harm nobody: rows that are in two files count once. Of two that prune at once and do not know of
 each other only the one with the earlier name stands, or days would be summed up twice. Names go up with time, and with
 what one has seen. The other withdraws, and whoever has the earlier name waits for that: where it does not come, the
-other had looked before there was anything to see, and was told that it stands. A third that comes while they have not
-settled that waits as well, and withdraws where the sums that it built on do not stand in the end.
+other had looked before there was anything to see, and was told that it stands. A prune stands only with those whose
+sums were read for it, so that a third that came while two had not settled it waits as well, to say what is true.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ringlet_mitm.rules.ledger_target import LedgerTarget
 
 # No report takes as long; DuckLake's files are kept as long.
 GRACE_US = 24 * 3600 * 1_000_000
-MERGED, BEFORE, SAW, OUT, WITHDRAWN = "merged", "before", "saw", "out", "withdrawn"
+MERGED, BEFORE, SAW, BUILT_ON, OUT, WITHDRAWN = "merged", "before", "saw", "built on", "out", "withdrawn"
 # How long one waits for another to withdraw, and how often it looks.
 YIELDS_S, LOOKS_S = 5.0, 0.2
 # A change as rows: which, what about it, and one or two names.
@@ -37,11 +37,15 @@ ROWS = "SELECT " + ", ".join(f"unnest(?::VARCHAR[]) AS {name}" for name in ("cha
 
 @dataclass(slots=True)
 class Prune:
-    """What is from before `before_us` and was there is summed up, and the files `out` had nothing else."""
+    """What is from before `before_us` and was there is summed up, and the files `out` had nothing else.
+
+    Of the prunes that it `saw`, those that it is `built_on` stood then: what they had summed up it has not.
+    """
 
     name: str
     before_us: int = 0
     saw: set[str] = field(default_factory=set)
+    built_on: set[str] = field(default_factory=set)
     out: set[str] = field(default_factory=set)
     withdrawn: bool = False
 
@@ -113,12 +117,13 @@ def changes(connection: Connection, target: LedgerTarget) -> Changes:
         if what == BEFORE:
             prune.before_us = int(name)
         else:
-            (prune.saw if what == SAW else prune.out).add(name)
+            {SAW: prune.saw, BUILT_ON: prune.built_on, OUT: prune.out}[what].add(name)
     standing: list[Prune] = []
-    for _, prune in sorted(prunes.items()):
-        if not prune.withdrawn and all(other.name in prune.saw for other in standing):
+    kept: set[str] = set()
+    for name, prune in sorted(prunes.items()):
+        if not prune.withdrawn and prune.built_on <= kept <= prune.saw:
             standing.append(prune)
-    kept = {prune.name for prune in standing}
+            kept.add(name)
     lost = tuple(prune for name, prune in prunes.items() if name not in kept)
     names = frozenset({*merges, *prunes, *withdrawals.values()})
     return Changes(names, dict(merged), dict(merges), tuple(standing), lost, withdrawals)
@@ -136,27 +141,23 @@ def record(connection: Connection, target: LedgerTarget, change: str, rows: Iter
     write(connection, target, ROWS, [[change] * len(what), what, names, others], file_of(change))
 
 
-def stands(connection: Connection, target: LedgerTarget, change: str, built_on: Collection[str]) -> bool:
-    """Whether the prune that was just recorded is one; where it is not, it is withdrawn.
-
-    `built_on` are the prunes whose sums were read for it.
-    """
+def stands(connection: Connection, target: LedgerTarget, change: str) -> bool:
+    """Whether the prune that was just recorded is one; where it is not, it is withdrawn."""
     begun = time.monotonic()
     while True:
         found = changes(connection, target)
-        own = next(prune for prune in (*found.standing, *found.lost) if prune.name == change)
+        own = next((prune for prune in found.standing if prune.name == change), None)
+        if own is None:
+            break
         others = [prune for prune in (*found.standing, *found.lost) if prune is not own and not prune.withdrawn]
-        rivals = [prune for prune in others if not own.knows(prune)]
-        settled = all(one.knows(other) for one, other in combinations(others, 2))
+        has_rivals = not all(map(own.knows, others))
         waited_s = time.monotonic() - begun
-        if rivals:
-            if own in found.lost or waited_s > YIELDS_S:
-                break
+        if has_rivals and waited_s > YIELDS_S:
+            break
         # Rivals of each other began before this one, and have come to an end when it has waited for twice as long.
-        elif settled or waited_s > 2 * YIELDS_S:
-            if {prune.name for prune in found.standing if prune.name in own.saw} != {*built_on}:
-                break
-            return own in found.standing
+        settled = all(one.knows(other) for one, other in combinations(others, 2))
+        if not has_rivals and (settled or waited_s > 2 * YIELDS_S):
+            return True
         time.sleep(LOOKS_S)
     record(connection, target, new_name(found), [(WITHDRAWN, change, "")])
     return False

@@ -24,6 +24,7 @@ import xxhash
 
 from ringlet_mitm.addons.usage.parquet_changes import (
     BEFORE,
+    BUILT_ON,
     MERGED,
     OUT,
     SAW,
@@ -67,8 +68,6 @@ OF_A_DAY: Mapping[str, str] = {
 VERSION = f"CASE WHEN origin LIKE 'import:%' THEN concat_ws(':', {TOKENS}, around, usage_source) ELSE '' END"
 # A prune that is named long before it is there could take the place of one that others rely on by then.
 LATEST_US = 3600 * 1_000_000
-# Of what was read: whose sums they were. For who prunes it, and in no file.
-SUMMED = "summed"
 # A file may be gone that was there when they were listed, once more and no oftener than this.
 TRIES = 3
 
@@ -128,11 +127,11 @@ def prune(connection: Connection, target: LedgerTarget, before_us: int) -> None:
 
     Raises LedgerError, and nothing is done, where another machine prunes at the same time and comes first.
     """
-    seen: dict[str, list[str]] = {SAW: [], OUT: [], SUMMED: []}
+    seen: dict[str, list[str]] = {SAW: [], OUT: [], BUILT_ON: []}
     for what, name in connection.execute(f"SELECT what, name FROM {NAME}.seen").fetchall():
         seen[what].append(name)
     found = changes(connection, target)
-    if {*found.sums} != {*seen[SUMMED]}:
+    if {*found.sums} != {*seen[BUILT_ON]}:
         raise _lost(target)
     change = new_name(found)
     for table in SUMS:
@@ -140,9 +139,9 @@ def prune(connection: Connection, target: LedgerTarget, before_us: int) -> None:
     out = [file for file in seen[OUT] if _is_before(file, before_us) and NO_TIME not in file]
     if age_us(change) > LATEST_US:
         raise LedgerError(f"the shared ledger {target}: it took too long to write the sums; nothing is pruned")
-    rows = [(BEFORE, str(before_us), ""), *((SAW, name, "") for name in seen[SAW]), *((OUT, file, "") for file in out)]
-    record(connection, target, change, rows)
-    if not stands(connection, target, change, seen[SUMMED]):
+    rows = [(what, name, "") for what, names in {**seen, OUT: out}.items() for name in names]
+    record(connection, target, change, [(BEFORE, str(before_us), ""), *rows])
+    if not stands(connection, target, change):
         raise _lost(target)
 
 
@@ -204,9 +203,10 @@ def _rows(target: LedgerTarget, table: str, files: list[str], found: Changes) ->
 def _remember(connection: Connection, found: Changes, files: list[str]) -> None:
     """What was read, for who prunes it."""
     prunes = [prune.name for prune in (*found.standing, *found.lost)]
+    seen = [(what, name) for what, names in ((SAW, prunes), (BUILT_ON, found.sums), (OUT, files)) for name in names]
     connection.execute(
         f"CREATE OR REPLACE TABLE {NAME}.seen AS SELECT unnest(?::VARCHAR[]) AS what, unnest(?::VARCHAR[]) AS name",
-        [[SAW] * len(prunes) + [OUT] * len(files) + [SUMMED] * len(found.sums), prunes + files + found.sums],
+        [[what for what, _ in seen], [name for _, name in seen]],
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
+from children import Child
 from shared_machines import MACHINE, Machine, at, machines, place, servers
 
 __all__ = ["machines", "place", "servers"]
@@ -241,18 +243,26 @@ def test_two_machines_prune_at_once(machines: tuple[Machine, Machine]) -> None:
     assert one.says(SPENT) == two.says(SPENT) == ["9 2.2500000000 2 2"]
 
 
-@at("directory")
-def test_a_prune_that_is_named_first_and_there_second_yields(machines: tuple[Machine, Machine]) -> None:
-    one, two = machines
+@contextmanager
+def unsettled(one: Machine, two: Machine, *, more: int) -> Iterator[Child]:
+    """A prune of seven requests, named first and there second: a quicker one with `more` was told that it stands."""
     one.says(PUT_OLD, "7")
     with one.runs(SLOW_PRUNING) as slow:
         assert slow.line() == "named"
+        two.says(PUT_OLD, str(more))
         with two.runs(PRUNING) as quick:
             assert quick.line() == "read"
             quick.go()
-            assert quick.rest() == ["pruned 7"]
+            assert quick.rest() == [f"pruned {7 + more}"]
         slow.go()
         assert slow.line() == "there"
+        yield slow
+
+
+@at("directory")
+def test_a_prune_that_is_named_first_and_there_second_yields(machines: tuple[Machine, Machine]) -> None:
+    one, two = machines
+    with unsettled(one, two, more=0) as slow:
         slow.go()
         (said,) = slow.rest()
     assert "another machine pruned it at the same time" in said
@@ -262,23 +272,27 @@ def test_a_prune_that_is_named_first_and_there_second_yields(machines: tuple[Mac
 @at("directory")
 def test_a_prune_while_two_others_have_not_settled_it(machines: tuple[Machine, Machine]) -> None:
     one, two = machines
-    one.says(PUT_OLD, "7")
-    with one.runs(SLOW_PRUNING) as slow:
-        assert slow.line() == "named"
-        # Only the quick one has seen this, and sums it up.
-        two.says(PUT_OLD, "1")
-        with two.runs(PRUNING) as quick:
-            assert quick.line() == "read"
-            quick.go()
-            assert quick.rest() == ["pruned 8"]
-        slow.go()
-        assert slow.line() == "there"
-        with two.runs(PRUNING) as third:
-            assert third.line() == "read"
-            for process in (slow, third):
-                process.go()
-            said = slow.rest() + third.rest()
+    with unsettled(one, two, more=1) as slow, two.runs(PRUNING) as third:
+        assert third.line() == "read"
+        for process in (slow, third):
+            process.go()
+        said = slow.rest() + third.rest()
     assert ["another machine pruned it at the same time" in line for line in said] == [True, True]
+    assert one.says(SPENT) == two.says(SPENT) == ["8 2.0000000000 0 0"]
+
+
+@at("directory")
+def test_a_prune_that_was_killed_counts_only_with_those_it_built_on(machines: tuple[Machine, Machine]) -> None:
+    one, two = machines
+    with unsettled(one, two, more=1) as slow:
+        with two.runs(SLOW_PRUNING) as third:
+            assert third.line() == "named"
+            third.go()
+            assert third.line() == "there"
+            third.kill()
+        slow.go()
+        (said,) = slow.rest()
+    assert "another machine pruned it at the same time" in said
     assert one.says(SPENT) == two.says(SPENT) == ["8 2.0000000000 0 0"]
 
 
