@@ -7,7 +7,6 @@ itself, from its command line on; that it starts from nothing as well is tested 
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import subprocess
 import sys
@@ -30,19 +29,17 @@ from ringlet_mitm.cli.demo.stage import RunningProxy
 from ringlet_mitm.cli.main import main
 from ringlet_mitm.rules.home import home_of
 
-SERVER = get_context("forkserver")
-SERVER.set_forkserver_preload(
-    [
-        "forking",
-        "ringlet_mitm.addons.master",
-        "ringlet_mitm.addons.usage.history",
-        "ringlet_mitm.addons.usage.reports",
-        "ringlet_mitm.cli.profiles",
-        "ringlet_mitm.cli.proxy",
-        "ringlet_mitm.cli.usage.commands",
-        "ringlet_mitm.cli.usage.report",
-        "known_already",
-    ]
+# The last of them leaves nothing to be looked at for garbage again.
+PRELOADED = (
+    "forking",
+    "ringlet_mitm.addons.master",
+    "ringlet_mitm.addons.usage.history",
+    "ringlet_mitm.addons.usage.reports",
+    "ringlet_mitm.cli.profiles",
+    "ringlet_mitm.cli.proxy",
+    "ringlet_mitm.cli.usage.commands",
+    "ringlet_mitm.cli.usage.report",
+    "known_already",
 )
 PATIENCE_S = 60
 
@@ -50,9 +47,11 @@ PATIENCE_S = 60
 @cache
 def server() -> Any:
     """The context whose processes are forked; the server finds what it imports of the tests'."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED])
     with patch.dict(os.environ, {"PYTHONPATH": str(Path(__file__).parent)}):
         forkserver.ensure_running()
-    return SERVER
+    return context
 
 
 class Forked:
@@ -158,7 +157,6 @@ def _prices() -> Path:
 def _become(
     words: list[str], environ: dict[str, str], folder: str, constants: dict[str, float], out: Any, errors: Any
 ) -> None:
-    gc.freeze()
     os.dup2(out.detach(), 1)
     os.dup2(errors.detach(), 2)
     sys.stdout.reconfigure(line_buffering=True)
